@@ -1,0 +1,58 @@
+"""`python -m segedu COMMAND …`: the commands of the course.
+
+A command's module is imported when the command is called, so that one command never needs what only another one uses.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def notebooks(arguments: Sequence[str]) -> int | None:
+    """Build notebooks/ from lectures/; --check finds drift."""
+    return importlib.import_module("segedu.notebooks").main(arguments)
+
+
+def bench(arguments: Sequence[str]) -> int | None:
+    """Time every operator beside PyTorch's."""
+    if not (ROOT / "benchmarks" / "__main__.py").is_file():
+        raise SystemExit(
+            f"The benchmarks are not part of the installed package: there is no benchmarks/ in {ROOT}. "
+            "Run this command from a clone of the course."
+        )
+    sys.path.insert(0, str(ROOT))
+    return importlib.import_module("benchmarks.__main__").main(arguments)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {"notebooks": notebooks, "bench": bench}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's name; what follows the name belongs to the command."""
+    result = argparse.ArgumentParser(prog="python -m segedu", description="The commands of the course.")
+    commands = result.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        # The command itself answers --help, with its own options.
+        commands.add_parser(name, help=function.__doc__, add_help=False)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code of the process."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments:
+        parser().print_help()
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        parser().parse_args([name])  # prints the help, or what is wrong with the name, and exits
+    return COMMANDS[name](rest) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Work in blocks of planes that stay in the L2 cache, on all cores: the blocking, written once.
+
+A whole-array expression such as `np.maximum(a, b)` sends every intermediate through main memory. The operators
+instead take a few planes (H×W images of one channel) at a time, so that intermediates of about 256 KiB stay in the
+cache, and write into a result that was allocated once. NumPy lets go of the interpreter lock inside its loops, so
+blocks run on several threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+BLOCK_BYTES = 256 * 1024
+
+T = TypeVar("T")
+
+
+def _default_threads() -> int:
+    return int(
+        os.environ.get("OMP_NUM_THREADS")
+        or len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
+    )
+
+
+_threads = _default_threads()
+_pool: ThreadPoolExecutor | None = None
+
+
+def get_num_threads() -> int:
+    """How many threads the operators' blocks run on: OMP_NUM_THREADS, else the cores of this machine.
+
+    >>> get_num_threads() >= 1
+    True
+    """
+    return _threads
+
+
+def set_num_threads(number: int) -> None:
+    """Run blocks on `number` threads from now on. The results do not depend on it."""
+    global _threads, _pool
+    _threads, _pool = max(1, int(number)), None
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(_threads, thread_name_prefix="segedu")
+    return _pool
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has no threads of its parent
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def planes(array: np.ndarray) -> np.ndarray:
+    """…×H×W as (planes)×H×W, contiguous: a view where that is possible, else a copy.
+
+    >>> planes(np.zeros((2, 3, 4, 5))).shape
+    (6, 4, 5)
+    """
+    height, width = array.shape[-2:]
+    count = int(np.prod(array.shape[:-2]))
+    return np.ascontiguousarray(array).reshape(count, height, width)
+
+
+def blocks(count: int, bytes_each: int) -> Iterator[slice]:
+    """Slices of 0…count whose items take about BLOCK_BYTES together, at least one item each.
+
+    >>> list(blocks(5, BLOCK_BYTES // 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    step = max(1, BLOCK_BYTES // max(1, bytes_each))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
+
+
+def for_each_block(work: Callable[[slice], T], count: int, bytes_each: int) -> list[T]:
+    """Call `work(slice)` for every block of 0…count; the results in order.
+
+    Blocks must be independent of each other: they may run at the same time.
+
+    >>> for_each_block(lambda s: s.stop - s.start, 5, BLOCK_BYTES // 2)
+    [2, 2, 1]
+    """
+    parts = list(blocks(count, bytes_each))
+    if len(parts) < 2 or _threads == 1:
+        return [work(part) for part in parts]
+    return list(_executor().map(work, parts))

@@ -1,6 +1,6 @@
 """segedu: semantic segmentation from NumPy up.
 
-The operators are in `segedu.numpy_ops`: the names and the arguments of `torch.nn.functional`, computed with NumPy alone.
+The operators are in `segedu.numpy_ops`: `torch.nn.functional`'s names and arguments, computed with NumPy alone.
 `python -m segedu` lists the commands.
 """
 

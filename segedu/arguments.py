@@ -167,3 +167,181 @@ def pooling_padding(padding: IntOrPair, kernel_size: Pair) -> Pair:
         k = kernel_size[0] if kernel_size[0] == kernel_size[1] else kernel_size
         raise ValueError(f"padding={padding!r} must be at most half of kernel_size={k}")
     return p
+
+
+def convolution_weight(
+    weight: object, bias: object, x: np.ndarray, groups: int, transposed: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The filters and the bias of a convolution, if they fit `x` and `groups`.
+
+    `weight` is K×C/groups×kH×kW for C input and K output channels; `transposed` swaps the roles: C×K/groups×kH×kW.
+
+    >>> x = np.zeros((1, 4, 5, 5))
+    >>> convolution_weight(np.zeros((2, 3, 3, 3)), None, x, groups=1)
+    Traceback (most recent call last):
+    ValueError: weight has shape (2, 3, 3, 3), for 3 input channels with groups=1; x has 4 channels
+    """
+    w = floating(weight, "weight")
+    if w.ndim != 4 or 0 in w.shape:
+        order = "in_channels × out_channels/groups" if transposed else "out_channels × in_channels/groups"
+        raise ValueError(f"weight has shape {w.shape}; it must have 4 dimensions of at least 1, {order} × kH × kW")
+    if w.shape[0] % groups:
+        raise ValueError(f"groups={groups} must divide the first dimension of weight, {w.shape[0]}")
+    expected = w.shape[0] if transposed else w.shape[1] * groups
+    channels = x.shape[-3]
+    if channels != expected:
+        raise ValueError(
+            f"weight has shape {w.shape}, for {expected} input channels with groups={groups}; x has {channels} channels"
+        )
+    b = None if bias is None else floating(bias, "bias")
+    outputs = w.shape[1] * groups if transposed else w.shape[0]
+    if b is not None and b.shape != (outputs,):
+        raise ValueError(f"bias has shape {b.shape}; it must hold one number for each output channel, ({outputs},)")
+    same_dtype(x=x, weight=w, bias=b)
+    return w, b
+
+
+def convolution_padding(padding: IntOrPair | str, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    """Pixels of zeros (above, left) and (below, right). 'same' keeps the size; an odd pixel goes below and right.
+
+    >>> convolution_padding("same", (3, 4), (1, 1), (1, 1))
+    ((1, 1), (1, 2))
+    """
+    if not isinstance(padding, str):
+        p = pair(padding, "padding", minimum=0)
+        return p, p
+    if padding not in ("same", "valid"):
+        raise ValueError(f"padding={padding!r} must be an integer, two integers, 'same' or 'valid'")
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if stride != (1, 1):
+        raise ValueError(f"padding='same' must go with stride=1, not stride={stride}: a stride changes the size")
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    before = total[0] // 2, total[1] // 2
+    return before, (total[0] - before[0], total[1] - before[1])
+
+
+def transposed_size(
+    size: Pair, kernel: Pair, stride: Pair, padding: Pair, output_padding: Pair, dilation: Pair
+) -> Pair:
+    """Output (height, width) of a transposed convolution; refuses an output without any pixel.
+
+    (size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1 (Dumoulin and Visin, relationship 14).
+
+    >>> transposed_size((2, 3), (4, 4), (2, 2), (1, 1), (0, 0), (1, 1))
+    (4, 6)
+    """
+    for extra, s, d in zip(output_padding, stride, dilation, strict=True):
+        if extra >= max(s, d):
+            raise ValueError(
+                f"output_padding={output_padding} must be smaller than stride={stride} or dilation={dilation}"
+            )
+    rows, columns = (
+        (n - 1) * s - 2 * p + d * (k - 1) + extra + 1
+        for n, k, s, p, extra, d in zip(size, kernel, stride, padding, output_padding, dilation, strict=True)
+    )
+    if rows < 1 or columns < 1:
+        raise ValueError(f"padding={padding} must leave at least one pixel of the output; it leaves {rows}×{columns}")
+    return rows, columns
+
+
+def one_of(value: object, choices: Sequence[str], name: str) -> str:
+    """`value` itself if it is one of `choices`.
+
+    >>> one_of("max", ("mean", "sum", "none"), "reduction")
+    Traceback (most recent call last):
+    ValueError: reduction='max' must be one of 'mean', 'sum', 'none'
+    """
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def label_map(array: object, name: str = "target", *, any_integer: bool = False) -> np.ndarray:
+    """`array` itself if it is a NumPy array of int64 labels; with `any_integer`, of any integer dtype.
+
+    >>> label_map(np.zeros(3, np.uint8))
+    Traceback (most recent call last):
+    TypeError: target has dtype uint8; labels must be int64: convert them with target.astype(np.int64)
+    """
+    if not isinstance(array, (np.ndarray, np.integer)):
+        raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+    labels = np.asarray(array)
+    if labels.dtype.kind not in "iu" or not (any_integer or labels.dtype == np.int64):
+        rule = "integers" if any_integer else "int64"
+        raise TypeError(
+            f"{name} has dtype {labels.dtype}; labels must be {rule}: convert them with {name}.astype(np.int64)"
+        )
+    return labels
+
+
+def label_range(labels: np.ndarray, classes: int, ignore_index: int | None, name: str = "target") -> None:
+    """Refuses labels that name no class and are not `ignore_index`; None ignores nothing.
+
+    >>> label_range(np.array([0, 255, 11]), 11, ignore_index=255)
+    Traceback (most recent call last):
+    ValueError: target holds 11; labels must lie in 0…10 or equal ignore_index=255
+    """
+    if not labels.size or 0 <= labels.min() <= labels.max() < classes:
+        return
+    wrong = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        wrong &= labels != ignore_index
+    if wrong.any():
+        also = "" if ignore_index is None else f" or equal ignore_index={ignore_index}"
+        raise ValueError(f"{name} holds {labels[wrong].flat[0]}; labels must lie in 0…{classes - 1}{also}")
+
+
+def class_scores(array: object, name: str = "logits") -> np.ndarray:
+    """`array` itself if it holds scores of classes: C of one pixel, N×C, or N×C×… with any further axes.
+
+    >>> class_scores(np.zeros((2, 0, 4)))
+    Traceback (most recent call last):
+    ValueError: logits has shape (2, 0, 4); it must be C, N×C or N×C×… with at least 1 class
+    """
+    scores = floating(array, name)
+    if scores.ndim == 0 or scores.shape[min(1, scores.ndim - 1)] == 0:
+        raise ValueError(f"{name} has shape {scores.shape}; it must be C, N×C or N×C×… with at least 1 class")
+    return scores
+
+
+def labels_of(
+    scores: np.ndarray, target: object, ignore_index: int | None, name: str = "logits", *, any_integer: bool = False
+) -> np.ndarray:
+    """`target` itself if it holds one label for each pixel of `scores`, N×… for N×C×….
+
+    >>> labels_of(np.zeros((3, 4, 4)), np.zeros((4, 4), np.int64), None)
+    Traceback (most recent call last):
+    ValueError: target has shape (4, 4); for logits (3, 4, 4), N×C×…, it must be (3, 4). One image needs a batch axis: \
+logits[None], target[None]
+    """
+    labels = label_map(target, any_integer=any_integer)
+    expected = scores.shape[:1] + scores.shape[2:] if scores.ndim > 1 else ()
+    if labels.shape != expected:
+        remedy = ""
+        if labels.shape == scores.shape[1:]:
+            remedy = f". One image needs a batch axis: {name}[None], target[None]"
+        raise ValueError(
+            f"target has shape {labels.shape}; for {name} {scores.shape}, N×C×…, it must be {expected}{remedy}"
+        )
+    if ignore_index is not None:
+        integer(ignore_index, "ignore_index")
+    label_range(labels, scores.shape[min(1, scores.ndim - 1)], ignore_index)
+    return labels
+
+
+def class_weights(weight: object, scores: np.ndarray, name: str = "logits") -> np.ndarray | None:
+    """`weight` itself if it is None or holds one number for each class, of the dtype of `scores`.
+
+    >>> class_weights(np.ones(2), np.ones((1, 3)))
+    Traceback (most recent call last):
+    ValueError: weight has shape (2,); it must hold one number for each class, (3,)
+    """
+    if weight is None:
+        return None
+    floating(weight, "weight")
+    same_dtype(**{name: scores, "weight": weight})
+    classes = scores.shape[min(1, scores.ndim - 1)]
+    if weight.shape != (classes,):
+        raise ValueError(f"weight has shape {weight.shape}; it must hold one number for each class, ({classes},)")
+    return weight

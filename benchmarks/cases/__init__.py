@@ -1,0 +1,15 @@
+"""The table of cases: every operator, its arguments and its shapes."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.case import Operator
+from benchmarks.cases import pooling
+
+OPERATORS: list[Operator] = [*pooling.OPERATORS]
+
+
+def chosen(only: str | None = None) -> list[Operator]:
+    """The operators whose name matches the regular expression `only`; all of them when it is None."""
+    return [operator for operator in OPERATORS if only is None or re.search(only, operator.name)]

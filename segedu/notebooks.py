@@ -60,6 +60,7 @@ def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
     from nbclient import NotebookClient
 
     client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, resources={"metadata": {"path": str(folder)}})
+    client.extra_arguments = ["--log-level=ERROR"]
     client.execute()
     for cell in notebook.cells:
         if cell.cell_type != "code":

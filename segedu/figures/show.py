@@ -49,7 +49,8 @@ def png_bytes(fig: Figure, dpi: int = DPI) -> bytes:
     b'\\x89PNG'
     """
     raw = io.BytesIO()
-    fig.savefig(raw, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    options = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.1}  # tight: no label is ever clipped
+    fig.savefig(raw, format="png", dpi=dpi, metadata={"Software": None}, **options)
     image = Image.open(raw).convert("RGB")
     candidates = [_encode(image)]
     if image.getcolors(_PHOTOGRAPHIC) is not None:

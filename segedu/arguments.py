@@ -345,3 +345,120 @@ def class_weights(weight: object, scores: np.ndarray, name: str = "logits") -> n
     if weight.shape != (classes,):
         raise ValueError(f"weight has shape {weight.shape}; it must hold one number for each class, ({classes},)")
     return weight
+
+
+def int64(array: object, name: str) -> np.ndarray:
+    """`array` itself if it is a NumPy array of int64.
+
+    >>> int64(np.zeros(2, np.int32), "indices")
+    Traceback (most recent call last):
+    TypeError: indices has dtype int32; it must be int64: convert it with indices.astype(np.int64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+    if array.dtype != np.int64:
+        raise TypeError(f"{name} has dtype {array.dtype}; it must be int64: convert it with {name}.astype(np.int64)")
+    return array
+
+
+def axis(dim: object, ndim: int) -> int:
+    """`dim` as an axis 0…ndim − 1; a negative one counts from the end. An array without axes takes 0 and −1.
+
+    >>> axis(-1, 4)
+    3
+    >>> axis(4, 4)
+    Traceback (most recent call last):
+    ValueError: dim=4 must lie in -4…3
+    """
+    number, count = integer(dim, "dim"), max(ndim, 1)
+    if not -count <= number < count:
+        raise ValueError(f"dim={number} must lie in {-count}…{count - 1}")
+    return number % count
+
+
+def probability(value: object, name: str) -> float:
+    """`value` as a float between 0 and 1.
+
+    >>> probability(1.5, "p")
+    Traceback (most recent call last):
+    ValueError: p=1.5 must lie between 0 and 1
+    """
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}={value!r} must be a number, not {type(value).__name__}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} must lie between 0 and 1")
+    return float(value)
+
+
+def unpooled_size(
+    size: Pair,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None,
+    padding: IntOrPair,
+    output_size: Sequence[int] | None,
+) -> Pair:
+    """Height and width before a max pooling that left `size`; `output_size` chooses one of the possible ones.
+
+    >>> unpooled_size((2, 3), 2, None, 0, None), unpooled_size((2, 3), 2, None, 0, (5, 7))
+    ((4, 6), (5, 7))
+    >>> unpooled_size((2, 3), 2, None, 0, (8, 6))
+    Traceback (most recent call last):
+    ValueError: output_size=(8, 6) must lie in 3…5 × 5…7, less than one stride from (4, 6)
+    """
+    kernel = pair(kernel_size, "kernel_size", minimum=1)
+    strides = stride_pair(stride, kernel)
+    pad = pair(padding, "padding", minimum=0)
+    default = tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(size, strides, pad, kernel, strict=True))
+    if output_size is None:
+        if min(default) < 1:
+            raise ValueError(f"padding={padding!r} leaves {default[0]}×{default[1]} pixels; there must be at least one")
+        return default
+    if not isinstance(output_size, (tuple, list)):
+        raise TypeError(f"output_size={output_size!r} must be a tuple or list of integers")
+    if len(output_size) not in (2, 4):
+        raise ValueError(f"output_size={output_size!r} must hold 2 integers, (height, width), or 4, a whole shape")
+    chosen = tuple(integer(one, "each of output_size") for one in output_size[-2:])
+    if any(one < 1 or not d - s < one < d + s for one, d, s in zip(chosen, default, strides, strict=True)):
+        ranges = " × ".join(f"{max(1, d - s + 1)}…{d + s - 1}" for d, s in zip(default, strides, strict=True))
+        raise ValueError(f"output_size={chosen} must lie in {ranges}, less than one stride from {default}")
+    return chosen
+
+
+def interpolated_size(
+    size: Pair,
+    new_size: int | Sequence[int] | None,
+    scale_factor: float | Sequence[float] | None,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+) -> tuple[Pair, tuple[float | None, float | None]]:
+    """(height, width) after an interpolation of images of `size`, and the scale factors that coordinates follow.
+
+    The scale factors are None where coordinates follow the sizes instead.
+
+    >>> interpolated_size((5, 5), None, 1.5, "nearest", None, None)
+    ((7, 7), (1.5, 1.5))
+    """
+    one_of(mode, ("nearest", "bilinear"), "mode")
+    if mode == "nearest" and align_corners is not None:
+        raise ValueError(f"align_corners={align_corners!r} must be None for mode='nearest'")
+    if (new_size is None) == (scale_factor is None):
+        raise ValueError(f"size={new_size!r} and scale_factor={scale_factor!r}: exactly one of them must be given")
+    if new_size is not None:
+        if recompute_scale_factor:
+            raise ValueError(f"recompute_scale_factor={recompute_scale_factor!r} must not be set where size is given")
+        if isinstance(new_size, (tuple, list)) and len(new_size) != 2:
+            raise ValueError(f"size={new_size!r} must be one integer or two, (height, width)")
+        return pair(new_size, "size", minimum=1), (None, None)
+    scales = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor, scale_factor)
+    if len(scales) != 2:
+        raise ValueError(f"scale_factor={scale_factor!r} must be one number or two, (height, width)")
+    for scale in scales:
+        if isinstance(scale, (bool, np.bool_)) or not isinstance(scale, (int, float, np.integer, np.floating)):
+            raise TypeError(f"scale_factor={scale_factor!r} must be a number, or two of them")
+        if not 0 < scale < float("inf"):
+            raise ValueError(f"scale_factor={scale_factor!r} must be positive and finite")
+    sizes = tuple(int(n * float(scale)) for n, scale in zip(size, scales, strict=True))
+    if min(sizes) < 1:
+        raise ValueError(f"scale_factor={scale_factor!r} must leave at least one pixel of {size[0]}×{size[1]}")
+    return sizes, (None, None) if recompute_scale_factor else (float(scales[0]), float(scales[1]))

@@ -1,0 +1,295 @@
+"""Upsampling without weights: nearest neighbour, bilinear, pixel shuffle (lecture 03).
+
+Interpolation is separable: columns and rows are interpolated one after the other. Along an axis every output pixel
+lies at a source coordinate of the input; `_nearest` and `_linear` say which, and which input pixels are next to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from segedu import arguments
+from segedu.numpy_ops._blocks import for_each_block, planes
+
+Scale = float | Sequence[float]
+
+
+class _Axis(NamedTuple):
+    """Which input pixels an axis of the output is made of: Σ over taps of weight·input[index]."""
+
+    size: int  # of the input
+    indices: tuple[np.ndarray, ...]  # a tap's input pixel for each output pixel, never decreasing
+    weights: tuple[np.ndarray, ...] | None  # None: one tap of weight 1
+
+    @property
+    def output(self) -> int:
+        return len(self.indices[0])
+
+    @property
+    def repeats(self) -> int | None:
+        """k where every input pixel is simply repeated k times, else None."""
+        times, rest = divmod(self.output, self.size)
+        if self.weights or rest or not np.array_equal(self.indices[0], np.arange(self.output) // times):
+            return None
+        return times
+
+
+def _nearest(size: int, output: int, step: float, dtype: np.dtype) -> _Axis:
+    """The input pixel ⌊i·step⌋ for output pixel i."""
+    coordinates = np.arange(output, dtype=dtype) * dtype.type(step)
+    index = np.floor(coordinates.astype(np.float32)).astype(np.int64)
+    return _Axis(size, (np.minimum(index, size - 1),), None)
+
+
+def _linear(size: int, output: int, step: float, align_corners: bool, dtype: np.dtype) -> _Axis:
+    """The two input pixels beside the coordinate of output pixel i: i·step, or (i + ½)·step − ½ but at least 0."""
+    coordinates = np.arange(output, dtype=dtype)
+    if align_corners:
+        coordinates *= dtype.type(step)
+    else:
+        half = dtype.type(0.5)
+        coordinates = np.maximum((coordinates + half) * dtype.type(step) - half, 0)
+    left = np.minimum(coordinates.astype(np.int64), size - 1)
+    right = np.minimum(left + 1, size - 1)
+    share = np.clip(coordinates - left.astype(dtype), 0, 1)
+    return _Axis(size, (left, right), (1 - share, share))
+
+
+def _axes(
+    shape: tuple[int, ...],
+    size: int | Sequence[int] | None,
+    scale_factor: Scale | None,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+    dtype: np.dtype,
+) -> tuple[_Axis, _Axis]:
+    """The rows and the columns of an interpolation of images of this shape."""
+    sizes, scales = arguments.interpolated_size(
+        shape[-2:], size, scale_factor, mode, align_corners, recompute_scale_factor
+    )
+    axes = []
+    for before, after, scale in zip(shape[-2:], sizes, scales, strict=True):
+        if mode == "bilinear" and align_corners:
+            step = dtype.type(before - 1) / dtype.type(after - 1) if after > 1 else 0
+        else:
+            step = dtype.type(before) / dtype.type(after) if scale is None else 1 / scale
+        axes.append(
+            _nearest(before, after, step, dtype)
+            if mode == "nearest"
+            else _linear(before, after, step, bool(align_corners), dtype)
+        )
+    return axes[0], axes[1]
+
+
+def interpolate(
+    x: np.ndarray,
+    size: int | Sequence[int] | None = None,
+    scale_factor: Scale | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> np.ndarray:
+    """Images of another size.
+
+    nearest:   y[n, c, i, j] = x[n, c, ⌊i·step⌋, ⌊j·step⌋]
+    bilinear:  y[n, c, i, j] = Σ over the 2×2 pixels around (v, u) of (1 − |r − v|)·(1 − |s − u|)·x[n, c, r, s]
+
+    With `align_corners` the centres of the corner pixels coincide: v = i·(H − 1)/(OH − 1). Without, the outer edges of
+    the corner pixels do: v = (i + ½)·step − ½, but at least 0. The step is H/OH, or 1/scale_factor where a scale
+    factor is given; the two differ where H·scale_factor is no integer. Pixels beyond the far edge repeat the last one.
+
+    (Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 1, for interpolation by a
+    kernel; the coordinates are PyTorch's. Odena et al., "Deconvolution and checkerboard artifacts", 2016, for its use.)
+
+    Args:
+        x: N×C×H×W or, for `mode="nearest"`, C×H×W; float32 or float64.
+        size: (OH, OW), or one integer for both. Give this or `scale_factor`.
+        scale_factor: OH/H and OW/W, or one number for both; OH = ⌊H·scale_factor⌋.
+        mode: "nearest" or "bilinear".
+        align_corners: see above; only for bilinear, where None means False.
+        recompute_scale_factor: use the step H/OH though a scale factor is given.
+
+    Returns:
+        N×C×OH×OW of the dtype of `x`.
+
+    Raises:
+        TypeError: `x` is no array of float32 or float64, or a size is no integer.
+        ValueError: an argument is out of its range, or arguments exclude each other.
+
+    >>> x = np.array([[[[1, 3]]]], dtype=np.float32)
+    >>> interpolate(x, scale_factor=(1, 2))
+    array([[[[1., 1., 3., 3.]]]], dtype=float32)
+    >>> interpolate(x, size=(1, 4), mode="bilinear")
+    array([[[[1. , 1.5, 2.5, 3. ]]]], dtype=float32)
+    >>> interpolate(x, size=(1, 5), mode="bilinear", align_corners=True)
+    array([[[[1. , 1.5, 2. , 2.5, 3. ]]]], dtype=float32)
+    """
+    x = arguments.images(x)
+    rows, columns = _axes(x.shape, size, scale_factor, mode, align_corners, recompute_scale_factor, x.dtype)
+    planes_in = planes(x)
+    result = np.empty((len(planes_in), rows.output, columns.output), x.dtype)
+
+    def work(part: slice) -> None:
+        result[part] = _resample(_resample(planes_in[part], columns, 2), rows, 1)
+
+    for_each_block(
+        work, len(planes_in), planes_in.itemsize * max(rows.output * columns.output, rows.size * columns.size)
+    )
+    return result.reshape(*x.shape[:-2], rows.output, columns.output)
+
+
+def _larger_plane(rows: _Axis, columns: _Axis) -> int:
+    return max(rows.output * columns.output, rows.size * columns.size)
+
+
+def _resample(block: np.ndarray, axis: _Axis, dimension: int) -> np.ndarray:
+    taps = [block.take(index, dimension) for index in axis.indices]
+    if axis.weights is None:
+        return taps[0]
+    shape = [1, 1, 1]
+    shape[dimension] = -1
+    with np.errstate(invalid="ignore"):  # ∞·0 and ∞ − ∞ are NaN, without a word, as in PyTorch
+        result = taps[0] * axis.weights[0].reshape(shape)
+        result += taps[1] * axis.weights[1].reshape(shape)
+    return result
+
+
+def interpolate_backward(
+    grad_output: np.ndarray,
+    input_shape: tuple[int, ...],
+    size: int | Sequence[int] | None = None,
+    scale_factor: Scale | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> np.ndarray:
+    """Each gradient goes to the input pixels that its output pixel was made of, times their weights.
+
+    Args:
+        grad_output: gradient of the output, N×C×OH×OW (nearest: also C×OH×OW), float32 or float64.
+        input_shape: shape of the interpolated array.
+        the others: as they were given to `interpolate`.
+
+    Raises:
+        TypeError, ValueError: as for `interpolate`; the shapes of `grad_output` and of the output disagree.
+
+    >>> interpolate_backward(np.array([[[[1.0, 2.0, 3.0, 4.0]]]]), (1, 1, 1, 2), size=(1, 4))
+    array([[[[3., 7.]]]])
+    >>> interpolate_backward(np.array([[[[4.0, 0.0, 8.0, 0.0]]]]), (1, 1, 1, 2), size=(1, 4), mode="bilinear")
+    array([[[[6., 6.]]]])
+    """
+    grad = arguments.images(grad_output, "grad_output")
+    x = arguments.images(np.broadcast_to(grad.dtype.type(0), input_shape), "an array of input_shape")
+    rows, columns = _axes(x.shape, size, scale_factor, mode, align_corners, recompute_scale_factor, grad.dtype)
+    arguments.same_shape(grad, (*x.shape[:-2], rows.output, columns.output), "grad_output", "the output")
+    grads = planes(grad)
+    result = np.empty((len(grads), rows.size, columns.size), grad.dtype)
+
+    def work(part: slice) -> None:
+        result[part] = _collect(_collect(grads[part], rows, 1), columns, 2)
+
+    for_each_block(work, len(grads), grads.itemsize * _larger_plane(rows, columns))
+    return result.reshape(input_shape)
+
+
+def _collect(grads: np.ndarray, axis: _Axis, dimension: int) -> np.ndarray:
+    """The reverse of `_resample`: the sum of the gradients of all output pixels that an input pixel went to."""
+    shape = list(grads.shape)
+    shape[dimension] = axis.size
+    result = np.zeros(shape, grads.dtype)
+    along = np.moveaxis(result, dimension, 0)
+    source = np.moveaxis(grads, dimension, 0)
+    for number, index in enumerate(axis.indices):
+        weighted = source
+        if axis.weights is not None:
+            weighted = source * axis.weights[number].reshape(-1, 1, 1)
+        pixel, first, count = np.unique(index, return_index=True, return_counts=True)
+        for turn in range(count.max()):
+            more = count > turn
+            along[pixel[more]] += weighted[first[more] + turn]
+    return result
+
+
+def pixel_shuffle(x: np.ndarray, upscale_factor: int) -> np.ndarray:
+    """Channels become pixels: r² channels make one channel that is r times as high and as wide.
+
+    y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w], r = upscale_factor
+
+    (Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
+    network", 2016, equation 4.)
+
+    Args:
+        x: …×C·r²×H×W, float32 or float64.
+        upscale_factor: r, at least 1.
+
+    Returns:
+        …×C×H·r×W·r of the dtype of `x`.
+
+    Raises:
+        TypeError: `x` is no array of float32 or float64, or `upscale_factor` is no integer.
+        ValueError: `x` has fewer than 3 dimensions, or its channels are no multiple of r².
+
+    >>> pixel_shuffle(np.array([[[1.0, 5.0]], [[2.0, 6.0]], [[3.0, 7.0]], [[4.0, 8.0]]]), 2)
+    array([[[1., 2., 5., 6.],
+            [3., 4., 7., 8.]]])
+    """
+    x = arguments.floating(x, "x")
+    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
+    if x.ndim < 3:
+        raise ValueError(f"x has shape {x.shape}; it must have at least 3 dimensions, …×C×H×W")
+    *batch, channels, height, width = x.shape
+    if channels % r**2:
+        raise ValueError(f"x has {channels} channels; they must be a multiple of upscale_factor² = {r**2}")
+    count = int(np.prod(batch)) * (channels // r**2)
+    source = np.ascontiguousarray(x).reshape(count, r, r, height, width)
+    result = np.empty((count, height * r, width * r), x.dtype)
+
+    def work(part: slice) -> None:
+        for i in range(r):
+            for j in range(r):
+                result[part, i::r, j::r] = source[part, i, j]
+
+    for_each_block(work, count, x.itemsize * r * r * height * width)
+    return result.reshape(*batch, channels // r**2, height * r, width * r)
+
+
+def pixel_shuffle_backward(grad_output: np.ndarray, upscale_factor: int) -> np.ndarray:
+    """The gradients go the way back: pixels become channels.
+
+    dx[n, c·r² + i·r + j, h, w] = grad_output[n, c, h·r + i, w·r + j], r = upscale_factor
+
+    Args:
+        grad_output: …×C×H·r×W·r, float32 or float64.
+        upscale_factor: r, as it was given to `pixel_shuffle`.
+
+    Returns:
+        …×C·r²×H×W of the dtype of `grad_output`.
+
+    Raises:
+        TypeError, ValueError: as for `pixel_shuffle`; height or width is no multiple of r.
+
+    >>> pixel_shuffle_backward(np.array([[[1.0, 2.0], [3.0, 4.0]]]), 2).ravel()
+    array([1., 2., 3., 4.])
+    """
+    grad = arguments.floating(grad_output, "grad_output")
+    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
+    if grad.ndim < 3 or grad.shape[-2] % r or grad.shape[-1] % r:
+        raise ValueError(
+            f"grad_output has shape {grad.shape}; it must be …×C×H×W, H and W multiples of upscale_factor={r}"
+        )
+    *batch, channels, height, width = grad.shape
+    count = int(np.prod(batch)) * channels
+    source = np.ascontiguousarray(grad).reshape(count, height, width)
+    result = np.empty((count, r, r, height // r, width // r), grad.dtype)
+
+    def work(part: slice) -> None:
+        for i in range(r):
+            for j in range(r):
+                result[part, i, j] = source[part, i::r, j::r]
+
+    for_each_block(work, count, grad.itemsize * height * width)
+    return result.reshape(*batch, channels * r**2, height // r, width // r)

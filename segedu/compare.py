@@ -13,6 +13,7 @@ from segedu import diagnosis
 from segedu.diagnosis import reference as pytorch
 from segedu.diagnosis import words
 from segedu.diagnosis.attempts import attempt, name_of, raised
+from segedu.diagnosis.findings import differences, same_dtype, wrong_dtype, wrong_type
 from segedu.tolerances import tolerance
 
 _OUTPUTS = {"max_pool2d": ("values", "indices")}
@@ -82,20 +83,20 @@ def arrays(
     """
     open_dtype = not (isinstance(expected, np.ndarray | np.generic) or hasattr(expected, "detach"))
     target = np.asarray(pytorch.to_numpy(expected) if hasattr(expected, "detach") else expected)
-    trouble = _wrong_type(actual, name, number_allowed=open_dtype and target.ndim == 0)
+    trouble = wrong_type(actual, name, number_allowed=open_dtype and target.ndim == 0)
     if trouble:
         return Report(False, trouble)
     result = np.array(pytorch.to_numpy(actual), copy=None, subok=False)
     if result.shape != target.shape:
         lines = [f"{name}: the shape is {result.shape}, expected {target.shape}."]
         return _failure(lines, result, target, hints, context)
-    if not _same_dtype(result, target, open_dtype):
-        return Report(False, _wrong_dtype(result, target, name))
+    if not same_dtype(result, target, open_dtype):
+        return Report(False, wrong_dtype(result, target, name))
     close = tolerance(result.dtype if open_dtype else target.dtype, length).accepts(result, target)
     if close.all():
         size = "the value agrees" if target.size == 1 else f"all {target.size} values agree"
         return Report(True, f"{name}: {size} (shape {target.shape}, {result.dtype}).")
-    return _failure(_differences(result, target, close, name, axes), result, target, hints, context, length)
+    return _failure(differences(result, target, close, name, axes), result, target, hints, context, length)
 
 
 def with_torch(
@@ -173,7 +174,9 @@ def _inputs_kept(after: tuple, name: str, context: dict) -> Report:
         strict=True,
     )
     for (title, old), (_, new) in pairs:
-        if title not in pytorch.NO_GRADIENT.get(context["operator"], ()) and not np.array_equal(old, new, equal_nan=True):
+        if title not in pytorch.NO_GRADIENT.get(context["operator"], ()) and not np.array_equal(
+            old, new, equal_nan=True
+        ):
             return Report(False, f"{name} changed its argument {title} in place: work on a copy ({title}.copy()).")
     return Report(True, "")
 
@@ -209,7 +212,7 @@ def _gradients(backward: Callable, expected: object, seed: int, context: dict) -
     )
 
 
-def with_finite_differences(
+def with_finitedifferences(
     function: Callable,
     inputs: Sequence[np.ndarray],
     gradients: Sequence[np.ndarray | None],
@@ -234,7 +237,7 @@ def with_finite_differences(
         ValueError: `inputs` and `gradients` are not equally many.
 
     >>> x = np.array([1.0, 2.0, 3.0])
-    >>> print(with_finite_differences(np.square, [x], [2 * x]))
+    >>> print(with_finitedifferences(np.square, [x], [2 * x]))
     Gradient of input 0: agrees with finite differences at 3 of 3 coordinates.
     """
     if len(inputs) != len(gradients):
@@ -248,7 +251,7 @@ def with_finite_differences(
         if not isinstance(gradient, np.ndarray | np.generic) or gradient.shape != x.shape:
             reports.append(Report(False, f"{title}: got {words.kind(gradient)}, expected an array of shape {x.shape}."))
             continue
-        chosen = rng.permutation(x.size)[:samples]
+        chosen = np.sort(rng.permutation(x.size)[:samples])
         slopes, error = attempt(lambda k=k, c=chosen: _slopes(function, points, k, c, grad_output, eps))
         if error is not None:
             reports.append(Report(False, raised(error, function)))
@@ -298,7 +301,9 @@ def _slopes_agree(gradient: np.ndarray, slopes: np.ndarray, chosen: np.ndarray, 
         f"First difference at {where}: got {words.number(got[worst])}, "
         f"the slope there is {words.number(slopes[1, worst])}.",
     ]
-    return Report(False, "\n".join(lines + _equals(diagnosis.explain(got, slopes[1], {"loose": 1e-5}))))
+    shape = gradient.shape if len(chosen) == gradient.size else (len(chosen),)
+    found = diagnosis.explain(got.reshape(shape), slopes[1].reshape(shape), {"loose": 1e-5})
+    return Report(False, "\n".join(lines + _equals(found)))
 
 
 def raises(
@@ -308,7 +313,12 @@ def raises(
     mentions: Sequence[str] = (),
     **kwargs: object,
 ) -> Report:
-    """Whether `function(*args, **kwargs)` refuses its arguments with `error`, in a message that mentions the words given.
+    """Whether `function(*args, **kwargs)` refuses its arguments with `error` and a message that says why.
+
+    Args:
+        function: called with `*args` and `**kwargs`.
+        error: the type of exception, or several of which one is right.
+        mentions: strings that the message must contain, such as the argument's name.
 
     >>> print(raises(int, ValueError, "seven", mentions=["seven"]))
     int: refused with ValueError, as it should.
@@ -318,66 +328,25 @@ def raises(
     wanted = " or ".join(kind.__name__ for kind in kinds)
     result, refusal = attempt(lambda: function(*args, **kwargs))
     if refusal is None:
-        return Report(False, f"{name}: these arguments should be refused with {wanted}, but it returned {words.kind(result)}.")
+        return Report(
+            False, f"{name}: these arguments should be refused with {wanted}, but it returned {words.kind(result)}."
+        )
     if not isinstance(refusal, kinds):
         return Report(False, f"{raised(refusal, function)}\nExpected was {wanted}.")
     words_wanted = [mentions] if isinstance(mentions, str) else mentions
     missing = [m for m in words_wanted if str(m) not in str(refusal)]
     if missing:
-        return Report(False, f"{name}: {wanted} is right, but its message should mention {', '.join(map(str, missing))}."
-                             f"\nIt says: {refusal}")
+        return Report(
+            False,
+            f"{name}: {wanted} is right, but its message should mention {', '.join(map(str, missing))}."
+            f"\nIt says: {refusal}",
+        )
     return Report(True, f"{name}: refused with {type(refusal).__name__}, as it should.")
 
 
 def _together(reports: Iterable[Report]) -> Report:
     reports = list(reports)
     return Report(all(reports), "\n".join(r.message for r in reports if r.message))
-
-
-def _wrong_type(actual: object, name: str, number_allowed: bool) -> str:
-    if actual is None:
-        return f"{name} is None: is a return statement missing?"
-    if isinstance(actual, np.ndarray | np.generic) or hasattr(actual, "__cuda_array_interface__"):
-        return "" if type(actual).__module__.split(".")[0] != "torch" else f"{name} is a PyTorch tensor, expected a NumPy array."
-    if number_allowed and isinstance(actual, int | float):
-        return ""
-    return f"{name} is {words.kind(actual)}, expected a NumPy array."
-
-
-def _same_dtype(result: np.ndarray, target: np.ndarray, open_dtype: bool) -> bool:
-    if open_dtype:
-        return (result.dtype.kind in "iub") == (target.dtype.kind in "iub") or result.dtype.kind == "f"
-    return result.dtype == target.dtype
-
-
-def _wrong_dtype(result: np.ndarray, target: np.ndarray, name: str) -> str:
-    text = f"{name}: the dtype is {result.dtype}, expected {target.dtype}."
-    if result.dtype == np.float64 and target.dtype == np.float32:
-        text += "\nfloat32 stays float32: look for np.zeros or np.ones without dtype=x.dtype, or a float64 array in a product."
-    if result.dtype.kind == "f" and target.dtype.kind == "i":
-        text += "\nIndices and labels are int64: np.zeros and np.empty make float64 unless dtype=np.int64 is given."
-    if result.dtype.kind in "iu" and target.dtype.kind == "f":
-        text += "\nFractions are lost in an integer array: give the array dtype=x.dtype."
-    return text
-
-
-def _differences(result: np.ndarray, target: np.ndarray, close: np.ndarray, name: str, axes: tuple | None) -> list[str]:
-    wrong = int(close.size - close.sum())
-    first = np.unravel_index(int(np.argmin(close)), close.shape)
-    lines = [
-        f"{name}: {wrong} of {words.count(close.size, 'value')} {'is' if wrong == 1 else 'are'} wrong.",
-        f"First difference at {words.position(first, axes)}: "
-        f"got {words.number(result[first])}, expected {words.number(target[first])}.",
-    ]
-    with np.errstate(all="ignore"):
-        error = np.abs(result.astype(np.float64) - target.astype(np.float64))
-        relative = error / np.abs(target)
-    for title, errors in (("absolute", error), ("relative", relative)):
-        errors = np.where(np.isfinite(errors) & ~close, errors, -1.0)
-        worst = np.unravel_index(int(np.argmax(errors)), errors.shape)
-        if errors[worst] > 0:
-            lines.append(f"Largest {title} error: {errors[worst]:.3g} at {words.position(worst, axes)}.")
-    return lines
 
 
 def _failure(
@@ -390,7 +359,8 @@ def _failure(
 ) -> Report:
     context = {"length": length} | (context or {}) | {"hints": tuple(hints)}
     table = words.side_by_side(result, target)
-    return Report(False, "\n".join([*lines, *_equals(diagnosis.explain(result, target, context)), *([table] if table else [])]))
+    lines = lines + _equals(diagnosis.explain(result, target, context)) + ([table] if table else [])
+    return Report(False, "\n".join(lines))
 
 
 def _equals(sentences: list[str]) -> list[str]:

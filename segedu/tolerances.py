@@ -18,7 +18,7 @@ _LONGEST_CANCELLATION = 4000  # in units of the dtype's eps: 5e-4 for float32
 class Tolerance:
     """Relative and absolute tolerance: `|actual - expected| <= atol * scale + rtol * |expected|`.
 
-    `scale` is the median of `|expected|`, at least 1: images with values up to 255 round more coarsely than unit values.
+    `scale` is the median of `|expected|`, at least 1: values up to 255 round more coarsely than values up to 1.
     """
 
     rtol: float

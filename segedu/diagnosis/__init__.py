@@ -1,8 +1,65 @@
-"""What a wrong result equals instead: each mistake that beginners make is recognised by one small function."""
+"""What a wrong result equals instead: each mistake that beginners make is recognised by one small function.
+
+A recogniser takes (actual, expected, context) and returns sentences, or none where the mistake does not explain *every*
+wrong value. They are tried in tiers, the most telling first; the first tier that recognises something has the word.
+The strongest tier calls PyTorch again with one argument changed (`alternatives.py` holds the table).
+"""
+
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from segedu.diagnosis import calls, indices, places, shapes, values
+
+Recogniser = Callable[[np.ndarray, np.ndarray, dict], Iterable[str]]
+
+_MOST = 2  # sentences; more would not be read
+
+
+def _hints(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterable[str]:
+    for description, array in context.get("hints", ()):
+        if values.explains(np.asarray(array), actual, expected, context):
+            yield f"Your result equals {description}."
+
+
+TIERS: tuple[tuple[Recogniser, ...], ...] = (
+    (_hints,),
+    (calls.one_change,),
+    indices.RECOGNISERS,
+    (calls.two_changes,),
+    shapes.RECOGNISERS,
+    values.SPECIAL,
+    values.RECOGNISERS,
+    places.RECOGNISERS,
+    values.LAST_RESORT,
+)
+
 
 def explain(actual: np.ndarray, expected: np.ndarray, context: dict | None = None) -> list[str]:
-    """Sentences about what `actual` equals instead of `expected`; an empty list when nothing is recognised."""
+    """Sentences about what `actual` equals instead of `expected`; an empty list when nothing is recognised.
+
+    Args:
+        actual, expected: arrays of any shape and dtype.
+        context: what is known about `expected`, all of it optional: `operator` (its name), `args` and `kwargs` (NumPy),
+            `output` (which of several results), `gradient` and `grad_output` (the gradient of which float input),
+            `length` (of the sum), `hints` (pairs of description and array), `loose` (a relative tolerance).
+
+    >>> explain(np.array([[3.0, 4.0], [1.0, 2.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    ['Your result is flipped vertically: its rows come in reverse order.']
+    """
+    actual, expected, context = np.asarray(actual), np.asarray(expected), context or {}
+    for tier in TIERS:
+        found: list[str] = []
+        for recogniser in tier:
+            found += [s for s in _tried(recogniser, actual, expected, context) if s not in found]
+        if found:
+            return found[:_MOST]
     return []
+
+
+def _tried(recogniser: Recogniser, actual: np.ndarray, expected: np.ndarray, context: dict) -> list[str]:
+    try:
+        with np.errstate(all="ignore"):
+            return list(recogniser(actual, expected, context))
+    except Exception:  # a diagnosis that fails must never hide the report itself
+        return []

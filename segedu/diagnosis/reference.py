@@ -1,4 +1,4 @@
-"""PyTorch's function of the same name, called with NumPy arrays. The only module of the package that imports PyTorch."""
+"""PyTorch's function of the same name, called with NumPy arrays; it is imported in functions only."""
 
 from collections.abc import Callable, Iterator
 
@@ -83,6 +83,12 @@ def call(reference: Callable, args: tuple, kwargs: dict) -> object:
     return to_numpy(reference(*(to_torch(a) for a in args), **kwargs))
 
 
+def named(operator: str, args: tuple, kwargs: dict) -> dict:
+    """The arguments by PyTorch's names, the first one called x; those without a known name are left out."""
+    kwargs = {{"input": "x", "tensors": "x", "axis": "dim"}.get(k, k): v for k, v in kwargs.items()}
+    return dict(zip(PARAMETERS.get(operator, ()), args, strict=False)) | kwargs
+
+
 def named_floats(operator: str, args: tuple, kwargs: dict) -> Iterator[tuple[str, np.ndarray]]:
     """The float arrays among the arguments, in order, each with its name."""
     names = PARAMETERS.get(operator, ("x",))
@@ -119,8 +125,7 @@ def _gradient(leaf: object) -> np.ndarray:
 
 def length(operator: str, args: tuple, kwargs: dict) -> int:
     """How many terms one element of the result is a sum of, for the tolerance."""
-    names = PARAMETERS.get(operator, ())
-    given = dict(zip(names, args, strict=False)) | kwargs
+    given = named(operator, args, kwargs)
     weight = given.get("weight")
     if operator == "cat":
         return 1

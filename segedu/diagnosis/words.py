@@ -64,7 +64,9 @@ def side_by_side(actual: np.ndarray, expected: np.ndarray) -> str:
     left, right = (_cells(p) for p in planes)
     if planes[0].shape == planes[1].shape:
         different = ~_equal_looking(*planes)
-        left = [[c + ("*" if d else " ") for c, d in zip(*row, strict=True)] for row in zip(left, different, strict=True)]
+        left = [
+            [c + ("*" if d else " ") for c, d in zip(*row, strict=True)] for row in zip(left, different, strict=True)
+        ]
     left, right = _block("got", left), _block("expected", right)
     width = max(map(len, left))
     rows = max(len(left), len(right))

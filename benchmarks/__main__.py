@@ -103,7 +103,8 @@ def _restart_tuned(argv: list[str]) -> None:
         environment[REMOVED] = json.dumps(removed)
         settings = ", ".join(f"{name}={value}" for name, value in removed.items())
         print(
-            f"{settings}: taken out of the environment. Kernels not made for this CPU can halve NumPy's matrix products."
+            f"{settings}: taken out of the environment. "
+            "Kernels not made for this CPU can halve the speed of NumPy's matrix products."
         )
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *argv], _with_root(environment))
@@ -155,7 +156,7 @@ def _here(options: argparse.Namespace, argv: list[str], operators: list, report)
     removed = json.loads(os.environ.get(REMOVED, "{}"))
     seeds = range(options.seed, options.seed + options.inputs)
     with timing.threads(threads):
-        empty = record.new(_command(argv), threads, options.repeat, seeds, removed)
+        empty = record.new(_command(argv), threads, options.repeat, seeds, removed, options.quick)
     return run.run(operators, empty, effort, quick=options.quick, with_growth=options.growth, report=report)
 
 
@@ -223,8 +224,8 @@ def _warn(console) -> None:
     if forced:
         settings = ", ".join(f"{name}={value}" for name, value in forced.items())
         console.print(
-            f"{settings} is set: the BLAS under NumPy does not choose its kernels by this CPU, which can halve its speed. "
-            "--tuned-malloc takes it out.",
+            f"{settings} is set: the BLAS under NumPy does not choose its kernels by this CPU, "
+            "which can halve its speed. --tuned-malloc takes it out.",
             style="yellow",
         )
     load = machine.load()

@@ -42,19 +42,19 @@ class Case:
         """Compare the two results and return the bytes moved at least: all that is read and written, once.
 
         Raises:
-            WrongResult: the results differ.
+            WrongResultError: the results differ.
         """
         actual, expected = _several(self.ours()), _several(self.pytorch())
         if len(actual) != len(expected):
-            raise WrongResult(f"{len(actual)} results, PyTorch returns {len(expected)}")
+            raise WrongResultError(f"{len(actual)} results, PyTorch returns {len(expected)}")
         for number, (a, e) in enumerate(zip(actual, expected, strict=True)):
             report = compare.arrays(np.asarray(a), np.asarray(e), length=self.length, name=f"result {number}")
             if not report:
-                raise WrongResult(" ".join(report.message.splitlines()[:2]))
+                raise WrongResultError(" ".join(report.message.splitlines()[:2]))
         return sum(array.nbytes for array in self.reads) + sum(np.asarray(a).nbytes for a in actual)
 
 
-class WrongResult(AssertionError):
+class WrongResultError(AssertionError):
     """Our result differs from PyTorch's, so its time says nothing."""
 
 

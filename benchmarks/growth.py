@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from benchmarks import record, timing
+from benchmarks import timing
 from benchmarks.case import Case, Operator
 
 SIZES = (64, 128, 256, 512, 1024)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import machine, record, timing
+from benchmarks import machine, timing
 from benchmarks.case import Operator, Shape
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,12 +18,13 @@ RECORDS = Path(__file__).resolve().parent / "records"
 TARGETS = {"geometric_mean": 0.9, "forward": 1.6, "gradient": 3.0}
 
 
-def new(command: str, threads: int, repeat: int, seeds: Sequence[int], removed: dict[str, str]) -> dict:
+def new(command: str, threads: int, repeat: int, seeds: Sequence[int], removed: dict[str, str], quick: bool) -> dict:
     """A record without results: the machine, its speed at best, the versions and the settings."""
     return {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
+        "quick": quick,
         "machine": machine.describe(),
         "versions": machine.versions(),
         "blas": machine.blas() | {"removed": removed},
@@ -114,7 +115,9 @@ def merged(records: Sequence[dict]) -> dict:
 
 
 def over_target(record: dict) -> list[dict]:
-    """The cases of the published table that are slower, beside PyTorch, than the targets allow."""
+    """The cases of the published table that are slower, beside PyTorch, than the targets allow; of a quick run none."""
+    if record["quick"]:
+        return []
     return [case for case in record["cases"] if case["table"] and case["ratio"] > limit(case["direction"])]
 
 
@@ -158,12 +161,15 @@ def read(path: Path) -> dict:
 
 
 def newest(folder: Path = RECORDS) -> dict:
-    """The record of the CPU that was made last.
+    """The record of a full run that was made last.
 
     Raises:
         FileNotFoundError: there is none.
     """
     records = [read(path) for path in sorted(folder.glob("cpu-*.json"))]
+    records = [record for record in records if record["complete"] and not record["quick"]]
     if not records:
-        raise FileNotFoundError(f"no record cpu-*.json in {folder.name}/: run `python -m segedu bench` first")
+        raise FileNotFoundError(
+            f"no record cpu-*.json of a full run in {folder.name}/: run `python -m segedu bench` first"
+        )
     return max(records, key=lambda record: record["date"])

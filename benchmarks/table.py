@@ -122,8 +122,8 @@ def conditions(record: dict) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, {record['threads']} threads, Python {versions['python']}, "
         f"NumPy {versions['numpy']} ({blas['library']} {blas['version']}, {blas['kernel']} kernels), "
         f"PyTorch {versions['torch']}, malloc {record['malloc']}, {record['date'][:10]}. "
-        f"This machine copies {gigabytes:.0f} GB/s (read and written) and multiplies matrices at {gigaflops:.0f} GFLOP/s; "
-        f"medians of {record['repeat']} over {record['processes']} process{'es' * (record['processes'] > 1)}; "
+        f"This machine copies {gigabytes:.0f} GB/s (read and written) and multiplies matrices at {gigaflops:.0f} "
+        f"GFLOP/s; medians of {record['repeat']} over {record['processes']} process{'es' * (record['processes'] > 1)}; "
         f"{record['layout']}."
     )
 

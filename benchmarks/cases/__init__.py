@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from benchmarks.case import Operator
-from benchmarks.cases import pooling
+from benchmarks.cases import convolution, layers, losses, pooling, resizing
 
-OPERATORS: list[Operator] = [*pooling.OPERATORS]
+OPERATORS: list[Operator] = [
+    operator for module in (pooling, resizing, convolution, layers, losses) for operator in module.OPERATORS
+]
 
 
 def chosen(only: str | None = None) -> list[Operator]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch.nn.functional as F
 
@@ -61,19 +63,14 @@ def adaptive_pool(shape: Shape, rng: np.random.Generator, output_size: int) -> l
     )
 
 
-def with_arguments(build, **arguments):
-    """`build` with the arguments of the operator filled in."""
-    return lambda shape, rng: build(shape, rng, **arguments)
-
-
 OPERATORS = [
-    Operator("max pool 2×2 with indices", with_arguments(max_pool, kernel_size=2)),
-    Operator("max pool 3×3 s2 p1 with indices", with_arguments(max_pool, kernel_size=3, stride=2, padding=1)),
-    Operator("average pool 2×2", with_arguments(avg_pool, kernel_size=2)),
-    Operator("max pool 2×2, values alone", with_arguments(max_pool_values, kernel_size=2), table=False),
+    Operator("max pool 2×2 with indices", partial(max_pool, kernel_size=2)),
+    Operator("max pool 3×3 s2 p1 with indices", partial(max_pool, kernel_size=3, stride=2, padding=1)),
+    Operator("average pool 2×2", partial(avg_pool, kernel_size=2)),
+    Operator("max pool 2×2, values alone", partial(max_pool_values, kernel_size=2), table=False),
     Operator(
         "max pool 3×3 s2 p1, odd sizes",
-        with_arguments(max_pool, kernel_size=3, stride=2, padding=1, ceil_mode=True),
+        partial(max_pool, kernel_size=3, stride=2, padding=1, ceil_mode=True),
         shapes=(ODD,),
         quick=(2, 4, 15, 17),
         table=False,
@@ -81,11 +78,11 @@ OPERATORS = [
     ),
     Operator(
         "average pool 3×3 s2 p1, odd sizes",
-        with_arguments(avg_pool, kernel_size=3, stride=2, padding=1),
+        partial(avg_pool, kernel_size=3, stride=2, padding=1),
         shapes=(ODD,),
         quick=(2, 4, 15, 17),
         table=False,
         growth=None,
     ),
-    Operator("adaptive average pool to 7×7", with_arguments(adaptive_pool, output_size=7), table=False),
+    Operator("adaptive average pool to 7×7", partial(adaptive_pool, output_size=7), table=False),
 ]

@@ -3,10 +3,10 @@
 Brostow, Fauqueur, Cipolla, "Semantic Object Classes in Video", Pattern Recognition Letters 2009, in the version of
 Badrinarayanan, Kendall, Cipolla, "SegNet", PAMI 2017: 367 images to train, 101 to validate, 233 to test.
 
-The pictures are for research and personal use and are not part of this course. Where they are looked for, in this order: the
-argument `root`; the folder named by the environment variable `SEGEDU_DATA`; the user's cache. Each may be the CamVid folder
-itself or hold one called `camvid` or `CamVid`. In it, `train`, `val` and `test` hold images (PNG or JPEG), `trainannot`, `valannot`
-and `testannot` their labels (8-bit PNG, same names).
+The pictures are for research and personal use and are not part of this course. Where they are looked for, in this
+order: the argument `root`; the folder named by the environment variable `SEGEDU_DATA`; the user's cache. Each may be
+the CamVid folder itself or hold one called `camvid` or `CamVid`. In it, `train`, `val` and `test` hold images (PNG or
+JPEG), `trainannot`, `valannot` and `testannot` their labels (8-bit PNG, same names).
 """
 
 import os
@@ -91,8 +91,8 @@ class CamVid(Sequence):
         image, labels = _read(image_path, "RGB"), _read_labels(label_path)
         if image.shape[:2] != labels.shape:
             raise CamVidError(
-                f"{image_path} is {image.shape[0]}×{image.shape[1]} and its labels {label_path} are {labels.shape[0]}×{labels.shape[1]}; "
-                "they must be equally large"
+                f"{image_path} is {image.shape[0]}×{image.shape[1]} and its labels {label_path} are "
+                f"{labels.shape[0]}×{labels.shape[1]}; they must be equally large"
             )
         return image, labels
 
@@ -101,7 +101,8 @@ def camvid(split: str, root: str | Path | None = None, download: bool = False) -
     """A split of CamVid, "train", "val" or "test", from `root`, from `SEGEDU_DATA` or from the user's cache.
 
     `download=True` fetches it into the cache when it is not found (see `segedu.data.camvid_download`). Otherwise
-    `FileNotFoundError` says where it was looked for. Errors of single files are raised as `CamVidError` when they are read.
+    `FileNotFoundError` says where it was looked for. Errors of single files are raised as `CamVidError` when they are
+    read.
 
     >>> camvid("training")
     Traceback (most recent call last):
@@ -115,8 +116,8 @@ def camvid(split: str, root: str | Path | None = None, download: bool = False) -
         folder = download_camvid(root or cache_folder())
     if folder is None:
         raise FileNotFoundError(
-            f"CamVid was not found in {', '.join(str(place) for place in _places(root))}. Call camvid({split!r}, download=True), or let "
-            f"the environment variable {ENVIRONMENT} name the folder that holds it."
+            f"CamVid was not found in {', '.join(str(place) for place in _places(root))}. "
+            f"Call camvid({split!r}, download=True), or let the environment variable {ENVIRONMENT} name its folder."
         )
     return CamVid(split, folder)
 
@@ -219,7 +220,9 @@ def _read_labels(path: Path) -> np.ndarray:
         raise CamVidError(f"labels are missing: {path}")
     labels = _read(path, "L")
     if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise CamVidError(f"{path} must be an 8-bit image of one channel, and is {labels.dtype} of shape {labels.shape}")
+        raise CamVidError(
+            f"{path} must be an 8-bit image of one channel, and is {labels.dtype} of shape {labels.shape}"
+        )
     if labels.max(initial=0) > VOID:
         wrong = int(labels.max())
         raise CamVidError(f"{path} holds the label {wrong}; labels must be 0 to {VOID - 1}, or {VOID} for void")

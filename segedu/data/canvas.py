@@ -1,7 +1,8 @@
 """A canvas that paints shapes smoothly and labels them exactly.
 
-A shape is a function of x and y that gives the distance to its edge, negative inside. The image is blended by that distance, so
-edges look smooth; a pixel gets the label when its centre is inside, so labels are exact and have hard edges.
+A shape is a function of x and y that gives the distance to its edge, negative inside. The image is blended by that
+distance, so edges look smooth; a pixel gets the label when its centre is inside, so labels are exact and have hard
+edges.
 """
 
 from collections.abc import Callable
@@ -40,9 +41,10 @@ class Canvas:
         return self._count
 
     def paint(self, shape, colour, label=None, instance=0, opacity=1.0, blur=0.0, box=None) -> None:
-        """Paints a shape: blends `colour`, three numbers 0–1 or a function of x and y that gives them, and sets its label.
+        """Paints a shape: blends `colour` (three numbers 0–1, or a function of x and y that gives them), sets its label.
 
-        `box` (left, top, right, bottom) limits the work. `blur` widens the edge, for shadows. Without `label`, only the image changes.
+        `box` (left, top, right, bottom) limits the work. `blur` widens the edge, for shadows. Without `label`, only the
+        image changes.
         """
         rows, columns = self._window(box if box is not None else getattr(shape, "box", None), blur)
         if rows.start >= rows.stop or columns.start >= columns.stop:
@@ -64,7 +66,7 @@ class Canvas:
         if box is None:
             return slice(0, height), slice(0, width)
         margin = blur + 2 / self.scale
-        left, top, right, bottom = (np.array(box) + (-margin, -margin, margin, margin)) * self.scale
+        left, top, right, bottom = np.add(box, (-margin, -margin, margin, margin)) * self.scale
         limits = np.clip([top, bottom + 1, left, right + 1], 0, [height, height, width, width]).astype(int)
         return slice(limits[0], limits[1]), slice(limits[2], limits[3])
 
@@ -119,7 +121,7 @@ def polygon(points) -> Shape:
     def distance(x, y):
         shape = np.broadcast_shapes(x.shape, y.shape)
         nearest, inside = np.full(shape, np.inf, np.float32), np.zeros(shape, bool)
-        for (ax, ay), (bx, by) in zip(points, np.roll(points, -1, axis=0)):
+        for (ax, ay), (bx, by) in zip(points, np.roll(points, -1, axis=0), strict=True):
             ex, ey = bx - ax, by - ay
             t = np.clip(((x - ax) * ex + (y - ay) * ey) / (ex * ex + ey * ey + 1e-9), 0, 1)
             nearest = np.minimum(nearest, (x - ax - t * ex) ** 2 + (y - ay - t * ey) ** 2)

@@ -12,8 +12,8 @@ PALETTE = colours.palette(colours.VERMILLION, colours.SKY_BLUE)
 def cells(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int = 0) -> Scene:
     """A slice of tissue in the manner of the ISBI 2012 challenge, drawn by our own code, always the same for a seed.
 
-    Labels: 0 membrane, 1 cell, as white in that challenge's labels means cell. Instances: one number a cell, 0 on membranes.
-    The image is grey, its three channels equal. `void_width` labels that many pixels round each border 255.
+    Labels: 0 membrane, 1 cell, as white in that challenge's labels means cell. Instances: one number a cell, 0 on
+    membranes. The image is grey, its three channels equal. `void_width` labels that many pixels round each border 255.
 
     >>> scene = cells(seed=0, size=(64, 96))
     >>> scene.image.shape, scene.labels.shape, scene.classes
@@ -42,7 +42,9 @@ def _two_nearest(rng, height, width, spacing: float = 34.0):
     rows, columns = int(canvas.UNITS / spacing) + 2 * reach + 4, int(width * unit / spacing) + 2 * reach + 4
     jitter = rng.uniform(0.02, 0.98, (rows, columns, 2)).astype(np.float32)
     weight = rng.uniform(-5, 5, (rows, columns)).astype(np.float32)
-    row, column = (np.clip((v / spacing).astype(int) + reach + 1, reach, n - reach - 1) for v, n in ((y, rows), (x, columns)))
+    row, column = (
+        np.clip((v / spacing).astype(int) + reach + 1, reach, n - reach - 1) for v, n in ((y, rows), (x, columns))
+    )
     first = np.full((height, width), np.inf, np.float32)
     second, nearest = first.copy(), np.zeros((height, width), np.int64)
     for dr in range(-reach, reach + 1):
@@ -68,7 +70,11 @@ def _picture(rng, height, width, distance, nearest) -> np.ndarray:
     unit = canvas.UNITS / height
     edge = np.clip(distance / max(2.2, 1.2 * unit) + 0.35, 0, 1)
     tone = rng.uniform(0.62, 0.8, int(nearest.max()) + 1).astype(np.float32)[nearest]
-    body = tone + 0.05 * canvas.smooth_noise(rng, height, width, 8, 3) + 0.035 * canvas.smooth_noise(rng, height, width, 48, 2)
+    body = (
+        tone
+        + 0.05 * canvas.smooth_noise(rng, height, width, 8, 3)
+        + 0.035 * canvas.smooth_noise(rng, height, width, 48, 2)
+    )
     dark = 0.16 + 0.05 * canvas.smooth_noise(rng, height, width, 24, 2)
     picture = dark + (body - dark) * edge * edge * (3 - 2 * edge)
     picture = _organelles(rng, picture, distance, unit)

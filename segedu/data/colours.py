@@ -1,4 +1,4 @@
-"""The eight colours of Okabe and Ito (2008), which most colour-blind readers can tell apart, and what scenes need beside them."""
+"""The eight colours of Okabe and Ito (2008), which most colour-blind readers can tell apart, and two greys."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """The small label map with which the topic is usually introduced: a person with a purse, plants, pavement, buildings.
 
-The twelve rows of numbers are those of the lecture notes on which this course builds. There they are ragged, 33 to 36 numbers long;
-`label_grid` makes them rectangular.
+The twelve rows of numbers are those of the lecture notes on which this course builds. There they are ragged, 33 to 36
+numbers long; `label_grid` makes them rectangular.
 """
 
 import numpy as np

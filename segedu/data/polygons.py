@@ -1,7 +1,7 @@
 """Masks for three of scikit-image's photographs, from outlines drawn by hand for this course.
 
-An outline is a list of corners (x, y) in pixels of the photograph; things drawn later hide those before them. So every pixel has
-exactly one class, and a thing that another one crosses may fall into two pieces and stays one instance.
+An outline is a list of corners (x, y) in pixels of the photograph; things drawn later hide those before them. So every
+pixel has exactly one class, and a thing that another one crosses may fall into two pieces and stays one instance.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,9 @@ class Segment:
 class PhotographMasks:
     """A photograph with semantic, instance and panoptic labels.
 
-    `image` uint8 H×W×3; `semantic` int64 H×W, rows of `classes`; `instances` int64 H×W, 0 on stuff, else 1, 2, …; `things` says
-    for each class whether it can be counted; `palette` uint8 n×3; `segments` in the order of drawing, farthest first.
+    `image` uint8 H×W×3; `semantic` int64 H×W, rows of `classes`; `instances` int64 H×W, 0 on stuff, else 1, 2, …;
+    `things` says for each class whether it can be counted; `palette` uint8 n×3; `segments` in the order of drawing,
+    farthest first.
     """
 
     image: np.ndarray
@@ -70,8 +71,8 @@ def masked_names() -> tuple[str, ...]:
 def photograph_masks(name: str) -> PhotographMasks:
     """A photograph with its semantic, instance and panoptic labels.
 
-    "astronaut" has a person, a helmet and a model of a space shuttle before stuff; in "coffee" the cup parts the spoon into two
-    pieces of one instance; "coins" has 24 things of one class. Raises `ValueError` for any other name.
+    "astronaut" has a person, a helmet and a model of a space shuttle before stuff; in "coffee" the cup parts the spoon
+    into two pieces of one instance; "coins" has 24 things of one class. Raises `ValueError` for any other name.
 
     >>> masks = photograph_masks("coins")
     >>> masks.classes, masks.things, int(masks.instances.max()), len(masks.boxes)
@@ -92,7 +93,9 @@ def photograph_masks(name: str) -> PhotographMasks:
             semantic[pixels] = label
             instances[pixels] = count if classes[label][1] else 0
     segments = _segments(semantic, instances, classes)
-    return PhotographMasks(image, semantic, instances, *(tuple(part) for part in zip(*classes)), palette, segments)
+    return PhotographMasks(
+        image, semantic, instances, *(tuple(part) for part in zip(*classes, strict=True)), palette, segments
+    )
 
 
 def _pixels(piece, shape):

@@ -12,8 +12,8 @@ VOID = 255
 class Scene:
     """An image and what every pixel of it belongs to.
 
-    `image` uint8 H×W×3; `labels` int64 H×W, a row of `classes` and `palette` each, or `void`; `instances` int64 H×W, 0 for
-    none, else 1, 2, … counted through the scene; `palette` uint8 n×3, a colour for each class.
+    `image` uint8 H×W×3; `labels` int64 H×W, a row of `classes` and `palette` each, or `void`; `instances` int64 H×W, 0
+    for none, else 1, 2, … counted through the scene; `palette` uint8 n×3, a colour for each class.
     """
 
     image: np.ndarray

@@ -26,7 +26,7 @@ HAZE = np.array((0.80, 0.86, 0.91))
 
 
 class View:
-    """The camera: where a point X metres to the right, Y metres above the ground and Z metres ahead appears on the canvas."""
+    """The camera: where a point X metres to the right, Y above the ground and Z ahead appears on the canvas."""
 
     def __init__(self, drawing: Canvas, rng: np.random.Generator):
         self.drawing, self.rng = drawing, rng
@@ -50,8 +50,8 @@ class View:
 def street(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int = 0) -> Scene:
     """A street by day, drawn by our own code, always the same for a seed; nearer things hide farther ones.
 
-    Labels are rows of `classes`: sky, building, road, pavement, tree, car, pedestrian, pole, sign. Instances: one number for each
-    car, pedestrian, tree, pole and sign. `void_width` labels that many pixels round each border 255.
+    Labels are rows of `classes`: sky, building, road, pavement, tree, car, pedestrian, pole, sign. Instances: one
+    number for each car, pedestrian, tree, pole and sign. `void_width` labels that many pixels round each border 255.
 
     >>> scene = street(seed=0, size=(64, 96))
     >>> scene.image.shape, scene.labels.dtype.name, scene.classes[5]
@@ -105,7 +105,9 @@ def _skyline(view: View) -> None:
         r = rng.uniform(3, 6)
         drawing.paint(circle(x, view.y - r * 0.45, r), view.haze((0.24, 0.40, 0.22), 60 + 30 * rng.random()), TREE)
     a, b = view.point(-ROAD_HALF, 0, 70), view.point(ROAD_HALF, 0, 70)
-    drawing.paint(polygon([(view.x - 3, view.y + 1), (view.x + 3, view.y + 1), b, a]), view.haze((0.4, 0.4, 0.42), 70), ROAD)
+    drawing.paint(
+        polygon([(view.x - 3, view.y + 1), (view.x + 3, view.y + 1), b, a]), view.haze((0.4, 0.4, 0.42), 70), ROAD
+    )
 
 
 def _ground_point(view, x, y):
@@ -188,10 +190,23 @@ def _houses(view: View) -> list:
         while z < FAR:
             deep, gap = rng.uniform(6, 13), rng.random() < 0.22
             if not gap:
-                house = (side, z, min(z + deep, FAR + 12), rng.uniform(5.5, 12.5), HOUSE_COLOURS[rng.integers(len(HOUSE_COLOURS))])
+                house = (
+                    side,
+                    z,
+                    min(z + deep, FAR + 12),
+                    rng.uniform(5.5, 12.5),
+                    HOUSE_COLOURS[rng.integers(len(HOUSE_COLOURS))],
+                )
                 things.append((z + deep / 2, lambda house=house: _house(view, *house)))
             else:
-                things += [(z + deep / 2, lambda z=z + deep / 2, side=side: _tree(view, side * rng.uniform(8.5, 10), z, rng.uniform(4.5, 7)))]
+                things += [
+                    (
+                        z + deep / 2,
+                        lambda z=z + deep / 2, side=side: _tree(
+                            view, side * rng.uniform(8.5, 10), z, rng.uniform(4.5, 7)
+                        ),
+                    )
+                ]
             z += deep
     return things
 
@@ -210,12 +225,23 @@ def _house(view: View, side, near, far, tall, base) -> None:
 
 
 def _roof(view: View, side, near, far, tall) -> None:
-    roof, rise = np.array([(0.42, 0.22, 0.18), (0.30, 0.30, 0.34), (0.45, 0.30, 0.22)][view.rng.integers(3)]), view.rng.uniform(1.2, 2.4)
+    roof, rise = (
+        np.array([(0.42, 0.22, 0.18), (0.30, 0.30, 0.34), (0.45, 0.30, 0.22)][view.rng.integers(3)]),
+        view.rng.uniform(1.2, 2.4),
+    )
     ridge = side * (WALL + 4.5)
     edge = side * (WALL - 0.3)
-    slope = [view.point(edge, tall - 0.1, near), view.point(ridge, tall + rise, near), view.point(ridge, tall + rise, far)]
+    slope = [
+        view.point(edge, tall - 0.1, near),
+        view.point(ridge, tall + rise, near),
+        view.point(ridge, tall + rise, far),
+    ]
     slope += [view.point(edge, tall - 0.1, far)]
-    gable = [view.point(edge, tall - 0.1, near), view.point(ridge, tall + rise, near), view.point(side * (WALL + 9), tall, near)]
+    gable = [
+        view.point(edge, tall - 0.1, near),
+        view.point(ridge, tall + rise, near),
+        view.point(side * (WALL + 9), tall, near),
+    ]
     view.drawing.paint(polygon(gable), view.haze(roof * 0.7, near), BUILDING)
     view.drawing.paint(polygon(slope), view.haze(roof, (near + far) / 2), BUILDING)
 
@@ -271,7 +297,12 @@ def _things(view: View) -> list:
         return 1 if rng.random() < 0.5 else -1
 
     edge = FOCAL * 4.9 / (view.drawing.width / 2)
-    add(rng.integers(3, 6), 1.1 * edge, 45, lambda z: _later(_tree, view, side() * rng.uniform(5.3, 6.1), z, rng.uniform(3.6, 5.6)))
+    add(
+        rng.integers(3, 6),
+        1.1 * edge,
+        45,
+        lambda z: _later(_tree, view, side() * rng.uniform(5.3, 6.1), z, rng.uniform(3.6, 5.6)),
+    )
     add(rng.integers(2, 5), 6.5, 34, lambda z: _later(_car, view, side() * rng.uniform(1.7, 1.95), z))
     add(rng.integers(1, 4), 0.9 * edge, 26, lambda z: _later(_car, view, side() * (ROAD_HALF - 1.0), z + 2))
     add(rng.integers(3, 6), 0.95 * edge, 22, lambda z: _later(_pedestrian, view, side() * rng.uniform(4.1, 5.6), z))
@@ -310,7 +341,12 @@ def _spread(rng, count, near, far):
 def _ground_shadow(view: View, x, z, wide, opacity=0.45) -> None:
     px, py = view.point(x, 0, z)
     s = view.size(z)
-    view.drawing.paint(ellipse(px + 0.15 * wide * s, py, wide * s, max(0.12 * wide * s, 0.5)), (0.08, 0.08, 0.1), opacity=opacity, blur=0.22 * s)
+    view.drawing.paint(
+        ellipse(px + 0.15 * wide * s, py, wide * s, max(0.12 * wide * s, 0.5)),
+        (0.08, 0.08, 0.1),
+        opacity=opacity,
+        blur=0.22 * s,
+    )
 
 
 def _tree(view: View, x, z, tall) -> None:
@@ -323,7 +359,9 @@ def _tree(view: View, x, z, tall) -> None:
     green = np.array([(0.26, 0.46, 0.20), (0.34, 0.50, 0.20), (0.22, 0.42, 0.24), (0.50, 0.50, 0.18)][rng.integers(4)])
     crown, middle = tall * 0.34 * s, py - tall * 0.68 * s
     angle, spread = rng.uniform(0, 2 * np.pi, 14), np.sqrt(rng.random(14)) * 0.75
-    blobs = [(px + np.cos(a) * r * crown, middle + np.sin(a) * r * crown * 0.85) for a, r in zip(angle, spread)]
+    blobs = [
+        (px + np.cos(a) * r * crown, middle + np.sin(a) * r * crown * 0.85) for a, r in zip(angle, spread, strict=True)
+    ]
     blobs = sorted(blobs, key=lambda blob: -blob[1])
     drawing.paint(ellipse(px, middle, crown * 0.9, crown * 0.8), view.haze(green * 0.62, z), TREE, instance)
     for bx, by in blobs:
@@ -354,25 +392,65 @@ def _foliage(view, tone, cx, cy, radius, z):
     return colour
 
 
-CAR_COLOURS = ((0.75, 0.12, 0.12), (0.14, 0.28, 0.58), (0.88, 0.88, 0.88), (0.16, 0.17, 0.19), (0.60, 0.63, 0.66), (0.92, 0.72, 0.16), (0.16, 0.44, 0.40))
+CAR_COLOURS = (
+    (0.75, 0.12, 0.12),
+    (0.14, 0.28, 0.58),
+    (0.88, 0.88, 0.88),
+    (0.16, 0.17, 0.19),
+    (0.60, 0.63, 0.66),
+    (0.92, 0.72, 0.16),
+    (0.16, 0.44, 0.40),
+)
 
 
 def _car(view: View, x, z) -> None:
     """A car from behind on the right, from the front on the left."""
     rng, drawing, s = view.rng, view.drawing, view.size(z)
-    base, instance, (px, py) = np.array(CAR_COLOURS[rng.integers(len(CAR_COLOURS))]), drawing.new_instance(), view.point(x, 0, z)
+    base, instance, (px, py) = (
+        np.array(CAR_COLOURS[rng.integers(len(CAR_COLOURS))]),
+        drawing.new_instance(),
+        view.point(x, 0, z),
+    )
     behind, half = x > 0, 0.9 * s
     _ground_shadow(view, x, z, 1.0, 0.6)
     _car_side(view, x, z, base, instance)
     for wheel in (-0.72, 0.72):
         tyre = rounded_box(px + (wheel - 0.13) * s, py - 0.5 * s, px + (wheel + 0.13) * s, py, 0.05 * s)
         drawing.paint(tyre, view.haze((0.07, 0.07, 0.08), z), CAR, instance)
-    cabin = polygon([(px - 0.78 * s, py - 0.85 * s), (px - 0.58 * s, py - 1.45 * s), (px + 0.58 * s, py - 1.45 * s), (px + 0.78 * s, py - 0.85 * s)])
+    cabin = polygon(
+        [
+            (px - 0.78 * s, py - 0.85 * s),
+            (px - 0.58 * s, py - 1.45 * s),
+            (px + 0.58 * s, py - 1.45 * s),
+            (px + 0.78 * s, py - 0.85 * s),
+        ]
+    )
     drawing.paint(cabin, view.haze(base * 0.92, z), CAR, instance)
     body = rounded_box(px - half, py - 0.95 * s, px + half, py - 0.22 * s, 0.16 * s)
-    drawing.paint(body, lambda u, v: view.haze(base * (1.12 - 0.5 * (v - py + 0.95 * s) / s)[..., None] * np.ones_like(u)[..., None], z), CAR, instance)
-    glass = polygon([(px - 0.66 * s, py - 0.92 * s), (px - 0.52 * s, py - 1.37 * s), (px + 0.52 * s, py - 1.37 * s), (px + 0.66 * s, py - 0.92 * s)])
-    drawing.paint(glass, lambda u, v: view.haze(np.array((0.18, 0.24, 0.30)) + 0.28 * np.clip(1.2 - (v - py + 1.37 * s) / (0.4 * s), 0, 1)[..., None] * np.ones_like(u)[..., None], z))
+    drawing.paint(
+        body,
+        lambda u, v: view.haze(
+            base * (1.12 - 0.5 * (v - py + 0.95 * s) / s)[..., None] * np.ones_like(u)[..., None], z
+        ),
+        CAR,
+        instance,
+    )
+    glass = polygon(
+        [
+            (px - 0.66 * s, py - 0.92 * s),
+            (px - 0.52 * s, py - 1.37 * s),
+            (px + 0.52 * s, py - 1.37 * s),
+            (px + 0.66 * s, py - 0.92 * s),
+        ]
+    )
+    drawing.paint(
+        glass,
+        lambda u, v: view.haze(
+            np.array((0.18, 0.24, 0.30))
+            + 0.28 * np.clip(1.2 - (v - py + 1.37 * s) / (0.4 * s), 0, 1)[..., None] * np.ones_like(u)[..., None],
+            z,
+        ),
+    )
     _car_face(view, px, py, s, z, behind)
 
 
@@ -382,7 +460,9 @@ def _car_side(view: View, x, z, base, instance) -> None:
     far = z + 3.9
     low, waist, roof = 0.3, 0.92, 1.42
     flank = [view.point(inner, h, d) for h, d in ((low, z), (waist, z), (waist, far), (low, far))]
-    top = [view.point(inner, h, d) for h, d in ((waist, z + 0.1), (roof, z + 0.5), (roof, far - 1.5), (waist, far - 0.8))]
+    top = [
+        view.point(inner, h, d) for h, d in ((waist, z + 0.1), (roof, z + 0.5), (roof, far - 1.5), (waist, far - 0.8))
+    ]
     view.drawing.paint(polygon(top), view.haze((0.16, 0.20, 0.25), z), CAR, instance)
     view.drawing.paint(polygon(flank), view.haze(base * 0.7, z + 1), CAR, instance)
     for depth in (0.75, 3.1):
@@ -399,12 +479,28 @@ def _car_face(view: View, px, py, s, z, behind) -> None:
         left, right = sorted((px + side * 0.84 * s, px + side * (0.6 if behind else 0.56) * s))
         drawing.paint(rounded_box(left, py - 0.82 * s, right, py - 0.62 * s, 0.05 * s), view.haze(lamp, z))
     if not behind:
-        drawing.paint(rounded_box(px - 0.45 * s, py - 0.78 * s, px + 0.45 * s, py - 0.62 * s, 0.04 * s), view.haze((0.12, 0.12, 0.13), z))
-    drawing.paint(rounded_box(px - 0.85 * s, py - 0.42 * s, px + 0.85 * s, py - 0.24 * s, 0.06 * s), view.haze((0.16, 0.16, 0.17), z))
-    drawing.paint(rounded_box(px - 0.26 * s, py - 0.56 * s, px + 0.26 * s, py - 0.44 * s), view.haze((0.93, 0.92, 0.80), z))
+        drawing.paint(
+            rounded_box(px - 0.45 * s, py - 0.78 * s, px + 0.45 * s, py - 0.62 * s, 0.04 * s),
+            view.haze((0.12, 0.12, 0.13), z),
+        )
+    drawing.paint(
+        rounded_box(px - 0.85 * s, py - 0.42 * s, px + 0.85 * s, py - 0.24 * s, 0.06 * s),
+        view.haze((0.16, 0.16, 0.17), z),
+    )
+    drawing.paint(
+        rounded_box(px - 0.26 * s, py - 0.56 * s, px + 0.26 * s, py - 0.44 * s), view.haze((0.93, 0.92, 0.80), z)
+    )
 
 
-CLOTHES = ((0.75, 0.20, 0.22), (0.18, 0.34, 0.60), (0.92, 0.78, 0.30), (0.25, 0.45, 0.35), (0.88, 0.88, 0.86), (0.55, 0.35, 0.60), (0.20, 0.20, 0.24))
+CLOTHES = (
+    (0.75, 0.20, 0.22),
+    (0.18, 0.34, 0.60),
+    (0.92, 0.78, 0.30),
+    (0.25, 0.45, 0.35),
+    (0.88, 0.88, 0.86),
+    (0.55, 0.35, 0.60),
+    (0.20, 0.20, 0.24),
+)
 SKIN = ((0.94, 0.78, 0.66), (0.80, 0.60, 0.46), (0.55, 0.38, 0.28), (0.36, 0.25, 0.19))
 HAIR = ((0.14, 0.10, 0.08), (0.40, 0.26, 0.14), (0.72, 0.56, 0.30), (0.55, 0.54, 0.52))
 
@@ -422,17 +518,34 @@ def _pedestrian(view: View, x, z) -> None:
     for side, tone in ((-1, 0.8), (1, 1.0)):
         foot = px + side * stride * s
         part(capsule(px + side * 0.07 * s, py - 0.88 * s, foot, py - 0.08 * s, 0.1 * s, 0.065 * s), trousers * tone)
-        part(capsule(foot, py - 0.045 * s, foot + 0.1 * s * np.sign(stride), py - 0.04 * s, 0.055 * s), (0.12, 0.1, 0.1))
+        part(
+            capsule(foot, py - 0.045 * s, foot + 0.1 * s * np.sign(stride), py - 0.04 * s, 0.055 * s), (0.12, 0.1, 0.1)
+        )
     hand = (px - stride * 0.9 * s, py - 0.8 * s)
     part(capsule(px, py - 1.38 * s, *hand, 0.07 * s, 0.055 * s), top * 0.75)
-    part(polygon([(px - 0.15 * s, py - 0.86 * s), (px - 0.22 * s, py - 1.42 * s), (px + 0.22 * s, py - 1.42 * s), (px + 0.15 * s, py - 0.86 * s)]), top)
+    part(
+        polygon(
+            [
+                (px - 0.15 * s, py - 0.86 * s),
+                (px - 0.22 * s, py - 1.42 * s),
+                (px + 0.22 * s, py - 1.42 * s),
+                (px + 0.15 * s, py - 0.86 * s),
+            ]
+        ),
+        top,
+    )
     part(capsule(px - 0.15 * s, py - 1.42 * s, px + 0.15 * s, py - 1.42 * s, 0.075 * s), top)
     hand = (px + stride * 0.9 * s, py - 0.8 * s)
     part(capsule(px + 0.2 * s, py - 1.4 * s, *hand, 0.07 * s, 0.055 * s), top * 0.88)
     part(circle(*hand, 0.06 * s), skin)
     part(capsule(px, py - 1.45 * s, px, py - 1.52 * s, 0.055 * s), skin * 0.9)
     part(ellipse(px, py - 1.64 * s, 0.105 * s, 0.13 * s), skin)
-    part(union(ellipse(px, py - 1.70 * s, 0.115 * s, 0.095 * s), ellipse(px - 0.05 * s, py - 1.65 * s, 0.08 * s, 0.11 * s)), hair)
+    part(
+        union(
+            ellipse(px, py - 1.70 * s, 0.115 * s, 0.095 * s), ellipse(px - 0.05 * s, py - 1.65 * s, 0.08 * s, 0.11 * s)
+        ),
+        hair,
+    )
 
 
 def _lamp(view: View, x, z) -> None:
@@ -472,7 +585,9 @@ def _blue_board(view: View, px, cy, radius, z, board) -> None:
     view.drawing.paint(circle(px, cy, radius), view.haze((0.95, 0.95, 0.95), z), SIGN, board)
     view.drawing.paint(circle(px, cy, radius * 0.92), view.haze((0.05, 0.32, 0.66), z))
     shaft = rounded_box(px - radius * 0.11, cy - radius * 0.2, px + radius * 0.11, cy + radius * 0.6)
-    point = polygon([(px, cy - radius * 0.7), (px + radius * 0.42, cy - radius * 0.12), (px - radius * 0.42, cy - radius * 0.12)])
+    point = polygon(
+        [(px, cy - radius * 0.7), (px + radius * 0.42, cy - radius * 0.12), (px - radius * 0.42, cy - radius * 0.12)]
+    )
     view.drawing.paint(union(shaft, point), view.haze((0.96, 0.96, 0.96), z))
 
 
@@ -484,7 +599,10 @@ def _warning_board(view: View, px, cy, radius, z, board) -> None:
 
     view.drawing.paint(triangle(radius * 1.1), view.haze((0.80, 0.12, 0.12), z), SIGN, board)
     view.drawing.paint(triangle(radius * 0.68), view.haze((0.97, 0.96, 0.92), z))
-    mark = union(capsule(px, cy - radius * 0.18, px, cy + radius * 0.1, radius * 0.07), circle(px, cy + radius * 0.3, radius * 0.07))
+    mark = union(
+        capsule(px, cy - radius * 0.18, px, cy + radius * 0.1, radius * 0.07),
+        circle(px, cy + radius * 0.3, radius * 0.07),
+    )
     view.drawing.paint(mark, view.haze((0.1, 0.1, 0.1), z))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segedu.data import canvas, colours
-from segedu.data.canvas import UNITS, Canvas, capsule, circle, common, ellipse, leaf, minus, polygon, rounded_box, union
+from segedu.data.canvas import UNITS, Canvas, capsule, common, ellipse, leaf, minus, polygon, rounded_box, union
 from segedu.data.scene import Scene, scene_size
 
 CLASSES = ("wall", "table", "soda can", "mug", "book", "apple", "plant")
@@ -23,8 +23,8 @@ HORIZON = 84.0
 def tabletop(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int = 0) -> Scene:
     """Things on a wooden table, drawn by our own code, always the same for a seed; nearer things hide farther ones.
 
-    Labels are rows of `classes`: wall, table, soda can, mug, book, apple, plant. Instances: one number a thing; 0 on wall and
-    table. `void_width` labels that many pixels round each border 255.
+    Labels are rows of `classes`: wall, table, soda can, mug, book, apple, plant. Instances: one number a thing; 0 on
+    wall and table. `void_width` labels that many pixels round each border 255.
 
     >>> scene = tabletop(seed=0, size=(64, 96))
     >>> scene.image.shape, scene.classes[2], int(scene.instances.max()) >= 4
@@ -65,7 +65,9 @@ def _room(drawing: Canvas, rng) -> None:
     light = 1.2 - 0.35 * np.hypot(drawing.x / drawing.width - 0.3, drawing.y / UNITS - 0.1)[:, :, None]
     drawing.image[:] = wall * light + 0.012 * cloud
     edge = rounded_box(-50, HORIZON, drawing.width + 50, UNITS + 50)
-    drawing.paint(edge, (0.12, 0.1, 0.1), opacity=0.35, blur=16, box=(-50, HORIZON - 16, drawing.width + 50, HORIZON + 16))
+    drawing.paint(
+        edge, (0.12, 0.1, 0.1), opacity=0.35, blur=16, box=(-50, HORIZON - 16, drawing.width + 50, HORIZON + 16)
+    )
     drawing.paint(edge, _wood(drawing, rng), label=TABLE)
 
 
@@ -92,7 +94,9 @@ def _wood(drawing: Canvas, rng):
 
 def _shadow(drawing, x, y, rx, ry) -> None:
     """The light comes from the upper left, so shadows lie to the right."""
-    drawing.paint(ellipse(x + rx * 0.55, y + ry * 0.1, rx * 1.55, ry * 1.15), (0.08, 0.05, 0.04), opacity=0.42, blur=ry * 1.3)
+    drawing.paint(
+        ellipse(x + rx * 0.55, y + ry * 0.1, rx * 1.55, ry * 1.15), (0.08, 0.05, 0.04), opacity=0.42, blur=ry * 1.3
+    )
     drawing.paint(ellipse(x, y, rx * 1.08, ry * 1.1), (0.05, 0.03, 0.03), opacity=0.5, blur=4)
 
 
@@ -110,7 +114,9 @@ def _cylinder(cx, bottom, radius, height, flat):
     """The side of an upright cylinder whose base ellipse has its middle at (cx, bottom)."""
     top = bottom - height
     return union(
-        rounded_box(cx - radius, top, cx + radius, bottom), ellipse(cx, bottom, radius, flat), ellipse(cx, top, radius, flat)
+        rounded_box(cx - radius, top, cx + radius, bottom),
+        ellipse(cx, bottom, radius, flat),
+        ellipse(cx, top, radius, flat),
     )
 
 
@@ -163,7 +169,11 @@ MUG_COLOURS = ((0.90, 0.88, 0.82), (0.20, 0.42, 0.55), (0.80, 0.45, 0.32), (0.35
 def _mug(drawing: Canvas, rng, x, y, s) -> None:
     radius, tall = 23 * s, 38 * s
     flat, top, side = radius * 0.34, y - tall, 1 if rng.random() < 0.5 else -1
-    base, shade, instance = np.array(MUG_COLOURS[rng.integers(len(MUG_COLOURS))]), _round_shade(x, radius), drawing.new_instance()
+    base, shade, instance = (
+        np.array(MUG_COLOURS[rng.integers(len(MUG_COLOURS))]),
+        _round_shade(x, radius),
+        drawing.new_instance(),
+    )
     ring = rng.random() < 0.5
     _shadow(drawing, x, y, radius, flat)
     hx, hy = x + side * radius * 1.02, y - tall * 0.42
@@ -178,7 +188,9 @@ def _mug(drawing: Canvas, rng, x, y, s) -> None:
 
     drawing.paint(_cylinder(x, y, radius, tall, flat), colour, MUG, instance)
     drawing.paint(ellipse(x, top, radius, flat), np.minimum(base * 1.12 + 0.06, 1), MUG, instance)
-    drawing.paint(ellipse(x, top, radius * 0.9, flat * 0.86), lambda px, py: base * (0.55 + 0.2 * _across(px, x, radius)))
+    drawing.paint(
+        ellipse(x, top, radius * 0.9, flat * 0.86), lambda px, py: base * (0.55 + 0.2 * _across(px, x, radius))
+    )
     inside = ellipse(x, top, radius * 0.9, flat * 0.86)
     drawing.paint(common(inside, ellipse(x, top + flat * 0.42, radius * 0.86, flat * 0.82)), (0.25, 0.13, 0.07))
     shine = common(inside, ellipse(x + radius * 0.2, top + flat * 0.45, radius * 0.3, flat * 0.16))
@@ -189,7 +201,14 @@ def _across(x, cx, radius):
     return np.clip((x - cx) / radius, -1, 1)[..., None]
 
 
-BOOK_COLOURS = ((0.55, 0.13, 0.18), (0.13, 0.28, 0.46), (0.16, 0.40, 0.34), (0.80, 0.60, 0.22), (0.36, 0.25, 0.42), (0.85, 0.82, 0.74))
+BOOK_COLOURS = (
+    (0.55, 0.13, 0.18),
+    (0.13, 0.28, 0.46),
+    (0.16, 0.40, 0.34),
+    (0.80, 0.60, 0.22),
+    (0.36, 0.25, 0.42),
+    (0.85, 0.82, 0.74),
+)
 
 
 def _book(drawing: Canvas, rng, x, y, s) -> None:
@@ -210,21 +229,36 @@ def _one_book(drawing, rng, x, y, half, deep, slant, thick, s, level) -> None:
     cover = [front[0], front[1], tuple(front[1] + up), tuple(front[0] + up)]
     side = [front[1], tuple(front[1] + up), tuple(front[2] + up), front[2]]
     if level == 0:
-        ground = polygon([front[3], (x + half + 9 * s, y + 2), tuple(front[2] + up + (13 * s, 0)), tuple(front[3] + up)])
+        ground = polygon(
+            [front[3], (x + half + 9 * s, y + 2), tuple(front[2] + up + (13 * s, 0)), tuple(front[3] + up)]
+        )
         drawing.paint(ground, (0.06, 0.04, 0.04), opacity=0.5, blur=7 * s)
     drawing.paint(polygon(side), base * 0.5, BOOK, instance)
     pages = [(x + half, y - thick + 1.6 * s), (x + half + up[0], y - thick + 1.6 * s + up[1])]
     pages += [(x + half + up[0], y - 1.6 * s + up[1]), (x + half, y - 1.6 * s)]
     drawing.paint(polygon(pages), _paper(s))
-    drawing.paint(polygon(front), lambda px, py: base * (0.82 - 0.14 * np.abs(py - y + thick / 2) / thick)[:, :, None] * np.ones_like(px)[..., None], BOOK, instance)
+    drawing.paint(
+        polygon(front),
+        lambda px, py: (
+            base * (0.82 - 0.14 * np.abs(py - y + thick / 2) / thick)[:, :, None] * np.ones_like(px)[..., None]
+        ),
+        BOOK,
+        instance,
+    )
     for offset in (0.16, 0.84):
         left = x - half + 2 * half * offset
         drawing.paint(rounded_box(left - 1.5 * s, y - thick, left + 1.5 * s, y), (0.88, 0.76, 0.45), opacity=0.75)
-    drawing.paint(rounded_box(x - half * 0.4, y - thick * 0.68, x + half * 0.4, y - thick * 0.36), (0.93, 0.9, 0.8), opacity=0.8)
-    drawing.paint(polygon(cover), lambda px, py: base * (1.12 - 0.003 * (px - x + half))[..., None] * np.ones_like(py)[..., None], BOOK, instance)
-    middle = np.array(front[0]) + (half, 0) + up / 2
-    plate = [middle + (-half * 0.5 - up[0] * 0.22, -up[1] * 0.22), middle + (half * 0.5 - up[0] * 0.22, -up[1] * 0.22)]
-    plate += [middle + (half * 0.5 + up[0] * 0.22, up[1] * 0.22), middle + (-half * 0.5 + up[0] * 0.22, up[1] * 0.22)]
+    drawing.paint(
+        rounded_box(x - half * 0.4, y - thick * 0.68, x + half * 0.4, y - thick * 0.36), (0.93, 0.9, 0.8), opacity=0.8
+    )
+    drawing.paint(
+        polygon(cover),
+        lambda px, py: base * (1.12 - 0.003 * (px - x + half))[..., None] * np.ones_like(py)[..., None],
+        BOOK,
+        instance,
+    )
+    middle, across, along = np.array(front[0]) + np.array((half, 0)) + up / 2, np.array((half * 0.5, 0)), up * 0.22
+    plate = [middle - across - along, middle + across - along, middle + across + along, middle - across + along]
     drawing.paint(polygon(plate), (0.93, 0.9, 0.8), opacity=0.55)
 
 
@@ -267,7 +301,9 @@ def _apple(drawing: Canvas, rng, x, y, s) -> None:
     drawing.paint(body, colour, APPLE, instance)
     drawing.paint(ellipse(x, cy - radius * 0.68, radius * 0.34, radius * 0.15), base * 0.35, opacity=0.75, blur=3 * s)
     lean = rng.uniform(-0.25, 0.3) * radius
-    drawing.paint(capsule(x, cy - radius * 0.66, x + lean, cy - radius * 1.2, 1.1 * s), (0.3, 0.2, 0.1), APPLE, instance)
+    drawing.paint(
+        capsule(x, cy - radius * 0.66, x + lean, cy - radius * 1.2, 1.1 * s), (0.3, 0.2, 0.1), APPLE, instance
+    )
     if rng.random() < 0.6:
         blade = leaf(x + lean * 0.5, cy - radius * 0.95, x + lean + radius * 0.75, cy - radius * 1.3, 6.5 * s)
         drawing.paint(blade, (0.27, 0.5, 0.18), APPLE, instance)
@@ -286,13 +322,22 @@ def _plant(drawing: Canvas, rng, x, y, s) -> None:
     )
     shade = _round_shade(x, radius)
     drawing.paint(pot, lambda px, py: base * shade(px)[..., None] * np.ones_like(py)[..., None], PLANT, instance)
-    drawing.paint(rounded_box(x - radius * 1.06, top - 2 * s, x + radius * 1.06, top + 6 * s, 2 * s), lambda px, py: base * 1.06 * shade(px)[..., None] * np.ones_like(py)[..., None], PLANT, instance)
+    drawing.paint(
+        rounded_box(x - radius * 1.06, top - 2 * s, x + radius * 1.06, top + 6 * s, 2 * s),
+        lambda px, py: base * 1.06 * shade(px)[..., None] * np.ones_like(py)[..., None],
+        PLANT,
+        instance,
+    )
     drawing.paint(ellipse(x, top - 1.5 * s, radius * 1.02, flat), (0.2, 0.13, 0.09), PLANT, instance)
     _leaves(drawing, rng, x, top - 2 * s, s, instance)
 
 
 def _leaves(drawing, rng, x, y, s, instance) -> None:
-    green, count, long = np.array((0.20, 0.46, 0.20)) * rng.uniform(0.8, 1.25, 3), int(rng.integers(13, 20)), rng.uniform(38, 60) * s
+    green, count, long = (
+        np.array((0.20, 0.46, 0.20)) * rng.uniform(0.8, 1.25, 3),
+        int(rng.integers(13, 20)),
+        rng.uniform(38, 60) * s,
+    )
     broad = rng.uniform(8, 15) * s
     angles = np.linspace(-1.25, 1.25, count) + rng.uniform(-0.12, 0.12, count)
     for angle in rng.permutation(angles):

@@ -1,6 +1,7 @@
 """Figures in one style, each with alternative text. Nothing but the lectures imports this room."""
 
 from segedu.figures.arrays import arrays_row, draw_array, format_number
+from segedu.figures.graphs import layer_diagram
 from segedu.figures.images import (
     borders,
     colourise,
@@ -30,6 +31,7 @@ __all__ = [
     "images_row",
     "label_legend",
     "labels_figure",
+    "layer_diagram",
     "overlay",
     "show",
     "use_style",

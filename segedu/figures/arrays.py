@@ -63,9 +63,9 @@ def draw_array(
 ) -> None:
     """Draws a 2-D array as coloured cells with its numbers, into `ax`.
 
-    A 1-D array is drawn as one row. NaN and infinities have grey cells. `highlight` frames windows: each is (row, column) or
-    (row, column, height, width), and may end in a colour. `palette` (uint8 n×3) colours whole numbers 0…n−1 as classes instead
-    of by `cmap`. `numbers` None writes them up to 14 rows and columns.
+    A 1-D array is drawn as one row. NaN and infinities have grey cells. `highlight` frames windows: each is (row,
+    column) or (row, column, height, width), and may end in a colour. `palette` (uint8 n×3) colours whole numbers 0…n−1
+    as classes instead of by `cmap`. `numbers` None writes them up to 14 rows and columns.
 
     >>> fig, ax = plt.subplots()
     >>> draw_array(ax, np.array([[1.0, -np.inf], [0.5, np.nan]]), highlight=[(0, 0, 1, 2)])
@@ -142,7 +142,8 @@ def _write_numbers(ax, array, colours, fmt, fontsize) -> None:
     if fontsize is None:
         box = ax.get_position()
         inches = min(
-            box.width * ax.figure.get_figwidth() / array.shape[1], box.height * ax.figure.get_figheight() / array.shape[0]
+            box.width * ax.figure.get_figwidth() / array.shape[1],
+            box.height * ax.figure.get_figheight() / array.shape[0],
         )
         fontsize = float(np.clip(72 * inches * min(0.46, 1.25 / longest), 4, 15))
     for y, row in enumerate(texts):
@@ -184,8 +185,8 @@ def arrays_row(
 ) -> Figure:
     """Small arrays side by side with signs between them, such as "→", "∗", "=", and captions below.
 
-    There is one operator fewer than arrays; with none given, there is only space. `share_scale` gives equal numbers equal
-    colours throughout. `cell` is the side of a cell in inches; without it the row is made to fit a slide.
+    There is one operator fewer than arrays; with none given, there is only space. `share_scale` gives equal numbers
+    equal colours throughout. `cell` is the side of a cell in inches; without it the row is made to fit a slide.
 
     >>> fig = arrays_row([np.eye(4), np.eye(2)], titles=["x", "max_pool2d(x, 2)"], operators=["→"])
     >>> len(fig.axes), [text.get_text() for text in fig.texts]
@@ -203,7 +204,9 @@ def arrays_row(
     cmaps = [cmap] * count if isinstance(cmap, str) else _as_many("cmap", cmap, count)
     vmin, vmax = _shared_range(arrays) if share_scale else (None, None)
     cell = _cell_size(arrays, operators) if cell is None else cell
-    slots = [max(cell * a.shape[1], _text_width(t), _text_width(c)) for a, t, c in zip(arrays, titles, captions)]
+    slots = [
+        max(cell * a.shape[1], _text_width(t), _text_width(c)) for a, t, c in zip(arrays, titles, captions, strict=True)
+    ]
     gaps = [max(0.35, _text_width(sign, 20) + 0.25) for sign in operators]
     tallest = max(a.shape[0] for a in arrays) * cell
     top, bottom = (_lines(titles) * _LINE + 0.12, _lines(captions) * _LINE + 0.12)
@@ -220,7 +223,9 @@ def arrays_row(
         left += slots[i]
         if i < count - 1:
             if operators[i]:
-                fig.text((left + gaps[i] / 2) / width, middle / height, operators[i], fontsize=20, ha="center", va="center")
+                fig.text(
+                    (left + gaps[i] / 2) / width, middle / height, operators[i], fontsize=20, ha="center", va="center"
+                )
             left += gaps[i]
     return fig
 

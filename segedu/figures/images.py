@@ -124,12 +124,15 @@ def error_map(prediction, target, void: int | None = None) -> np.ndarray:
 
 
 def images_row(
-    images: Sequence, titles: Sequence[str | None] | None = None, height: float | None = None, columns: int | None = None
+    images: Sequence,
+    titles: Sequence[str | None] | None = None,
+    height: float | None = None,
+    columns: int | None = None,
 ) -> Figure:
     """Images of any sizes side by side, drawn equally high, a title above each.
 
-    Floats are read as 0 to 1; a 2-D array is drawn in grey. `height` is that of one image in inches, `columns` how many stand in
-    a row (all, by default). Long titles are broken into lines.
+    Floats are read as 0 to 1; a 2-D array is drawn in grey. `height` is that of one image in inches, `columns` how many
+    stand in a row (all, by default). Long titles are broken into lines.
 
     >>> fig = images_row([np.zeros((4, 4)), np.ones((4, 6, 3))], ["black", "white"])
     >>> [text.get_text() for text in fig.texts]
@@ -153,15 +156,15 @@ def images_row(
 
 
 def _place(images, titles, rows, widths, height) -> Figure:
-    titles = [_wrap(title, width) for title, width in zip(titles, widths)]
+    titles = [_wrap(title, width) for title, width in zip(titles, widths, strict=True)]
     gap, edge = 0.15, 0.08
     heads = [max((titles[i].count("\n") + 1) * _LINE + 0.06 if titles[i] else 0 for i in row) for row in rows]
-    slots = [max(width, _width(title)) for width, title in zip(widths, titles)]
+    slots = [max(width, _width(title)) for width, title in zip(widths, titles, strict=True)]
     total_width = max(sum(slots[i] for i in row) + gap * (len(row) - 1) for row in rows) + 2 * edge
     total_height = sum(heads) + len(rows) * height + gap * (len(rows) - 1) + 2 * edge
     fig = plt.figure(figsize=(total_width, total_height))
     y = total_height - edge
-    for row, head in zip(rows, heads):
+    for row, head in zip(rows, heads, strict=True):
         y -= head + height
         x = edge
         for i in row:
@@ -208,7 +211,7 @@ def _width(title) -> float:
 
 
 def legend_handles(classes: Sequence[str], palette, void: bool = False, present=None) -> list[Patch]:
-    """One coloured patch a class, for `fig.legend(handles=…)`; `present` keeps only classes that occur in that label map.
+    """One coloured patch a class, for `fig.legend(handles=…)`; `present` keeps the classes of that label map.
 
     >>> [handle.get_label() for handle in legend_handles(["sky", "road"], class_palette(2), void=True)]
     ['sky', 'road', 'void']
@@ -216,7 +219,9 @@ def legend_handles(classes: Sequence[str], palette, void: bool = False, present=
     palette = np.asarray(palette)
     if len(palette) < len(classes):
         raise ValueError(f"palette has {len(palette)} colours and must have one for each of the {len(classes)} classes")
-    kept = range(len(classes)) if present is None else [k for k in range(len(classes)) if (np.asarray(present) == k).any()]
+    kept = (
+        range(len(classes)) if present is None else [k for k in range(len(classes)) if (np.asarray(present) == k).any()]
+    )
     handles = [Patch(facecolor=hexadecimal(palette[k]), edgecolor="#888888", label=classes[k]) for k in kept]
     if void:
         handles.append(Patch(facecolor=hexadecimal(VOID_COLOUR), edgecolor="#888888", label="void"))
@@ -294,7 +299,9 @@ def draw_boxes(ax: Axes, boxes, names: Sequence[str] | None = None, colours=None
     colours = class_palette(max(1, len(boxes))) if colours is None else np.asarray(colours)
     for i, (top, left, bottom, right) in enumerate(boxes):
         if bottom <= top or right <= left:
-            raise ValueError(f"boxes[{i}]={(top, left, bottom, right)} must be (top, left, bottom, right) and not empty")
+            raise ValueError(
+                f"boxes[{i}]={(top, left, bottom, right)} must be (top, left, bottom, right) and not empty"
+            )
         colour = colours[i % len(colours)]
         for edge, thickness in (("white", 4.5), (hexadecimal(colour), 2.5)):
             shape = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=edge, lw=thickness)

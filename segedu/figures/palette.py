@@ -83,7 +83,7 @@ def contrast(first, second) -> float:
 
 
 def text_colour(background) -> str:
-    """"black" or "white", whichever contrasts more with `background`, a colour of numbers 0–1.
+    """ "black" or "white", whichever contrasts more with `background`, a colour of numbers 0–1.
 
     >>> text_colour((1, 1, 0.8)), text_colour((0, 0, 0.4))
     ('black', 'white')

@@ -42,7 +42,8 @@ def check_alt(alt: str) -> str:
 def png_bytes(fig: Figure, dpi: int = DPI) -> bytes:
     """The figure as a PNG without time or software stamps.
 
-    Drawings are reduced to 256 colours when that is smaller; figures of many colours, such as photographs, are left as they are.
+    Drawings are reduced to 256 colours when that is smaller; figures of many colours, such as photographs, are left as
+    they are.
 
     >>> from matplotlib.figure import Figure
     >>> png_bytes(Figure(figsize=(1, 1)))[:4]
@@ -67,7 +68,8 @@ def _encode(image: Image.Image) -> bytes:
 def figure_html(fig: Figure, alt: str, width: int | None = None, dpi: int = DPI) -> str:
     """The figure as one `<img>` tag that carries its own PNG and its alternative text.
 
-    `width` is the width on the page in CSS pixels; without it the figure takes its own size, and never more than the page.
+    `width` is the width on the page in CSS pixels; without it the figure takes its own size, and never more than the
+    page.
 
     >>> from matplotlib.figure import Figure
     >>> tag = figure_html(Figure(figsize=(1, 1)), "An empty square, one inch wide")

@@ -368,9 +368,10 @@ def this_python(extras):
 
 
 def lab_command(python, options):
-    """Return the command that opens the course."""
-    index = Path("notebooks", "index.ipynb")
-    return [python, "-m", "jupyterlab"] + ([str(index)] if (ROOT / index).exists() else []) + options
+    """Return the command that opens the course at its index, with all its folders in the file browser."""
+    index = "notebooks/index.ipynb"
+    address = [f"--LabApp.default_url=/lab/tree/{index}"] if (ROOT / index).exists() else []
+    return [python, "-m", "jupyterlab", *address, *options]
 
 
 def lab(python, options):
@@ -494,9 +495,11 @@ def summarise(results):
     for result in results:
         counts = f"{result.passed:>6} passed {result.failed:>4} failed {result.skipped:>4} skipped"
         say(f"  {result.name:<20}{counts}   {duration(result.seconds)}")
-    passed, failed = (sum(getattr(result, name) for result in results) for name in ("passed", "failed"))
+    passed, failed, skipped = (sum(getattr(r, count) for r in results) for count in ("passed", "failed", "skipped"))
+    if passed + failed + skipped == 0:
+        say("The options select no test.")
     print(f"{passed} passed, {failed} failed", flush=True)
-    return 1 if any(result.code for result in results) else 0
+    return 0 if passed + skipped and not any(result.code for result in results) else 1
 
 
 def duration(seconds):

@@ -212,7 +212,7 @@ def _gradients(backward: Callable, expected: object, seed: int, context: dict) -
     )
 
 
-def with_finitedifferences(
+def with_finite_differences(
     function: Callable,
     inputs: Sequence[np.ndarray],
     gradients: Sequence[np.ndarray | None],
@@ -237,7 +237,7 @@ def with_finitedifferences(
         ValueError: `inputs` and `gradients` are not equally many.
 
     >>> x = np.array([1.0, 2.0, 3.0])
-    >>> print(with_finitedifferences(np.square, [x], [2 * x]))
+    >>> print(with_finite_differences(np.square, [x], [2 * x]))
     Gradient of input 0: agrees with finite differences at 3 of 3 coordinates.
     """
     if len(inputs) != len(gradients):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _BASE = {"float32": 2e-6, "float64": 1e-12}  # a few roundings, exp and log included
-_LONGEST_CANCELLATION = 4000  # in units of the dtype's eps: 5e-4 for float32
+_LONGEST_CANCELLATION = 1000  # in units of the eps of the dtype: 1.2e-4 for float32
 
 
 @dataclass(frozen=True)

@@ -201,24 +201,21 @@ def convolution_weight(
     return w, b
 
 
-def convolution_padding(padding: IntOrPair | str, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
-    """Pixels of zeros (above, left) and (below, right). 'same' keeps the size; an odd pixel goes below and right.
+def convolution_padding(padding: IntOrPair | str, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
+    """Pixels of zeros above and left of the image. 'same' keeps the size: an odd pixel goes below and right.
 
     >>> convolution_padding("same", (3, 4), (1, 1), (1, 1))
-    ((1, 1), (1, 2))
+    (1, 1)
     """
     if not isinstance(padding, str):
-        p = pair(padding, "padding", minimum=0)
-        return p, p
+        return pair(padding, "padding", minimum=0)
     if padding not in ("same", "valid"):
         raise ValueError(f"padding={padding!r} must be an integer, two integers, 'same' or 'valid'")
     if padding == "valid":
-        return (0, 0), (0, 0)
+        return 0, 0
     if stride != (1, 1):
         raise ValueError(f"padding='same' must go with stride=1, not stride={stride}: a stride changes the size")
-    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    before = total[0] // 2, total[1] // 2
-    return before, (total[0] - before[0], total[1] - before[1])
+    return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
 
 
 def transposed_size(
@@ -425,21 +422,23 @@ def unpooled_size(
 
 
 def interpolated_size(
-    size: Pair,
+    shape: Sequence[int],
     new_size: int | Sequence[int] | None,
     scale_factor: float | Sequence[float] | None,
     mode: str,
     align_corners: bool | None,
     recompute_scale_factor: bool | None,
 ) -> tuple[Pair, tuple[float | None, float | None]]:
-    """(height, width) after an interpolation of images of `size`, and the scale factors that coordinates follow.
+    """(height, width) after an interpolation of images of a shape, and the scale factors that coordinates follow.
 
     The scale factors are None where coordinates follow the sizes instead.
 
-    >>> interpolated_size((5, 5), None, 1.5, "nearest", None, None)
+    >>> interpolated_size((1, 3, 5, 5), None, 1.5, "nearest", None, None)
     ((7, 7), (1.5, 1.5))
     """
     one_of(mode, ("nearest", "bilinear"), "mode")
+    if mode == "bilinear" and len(shape) != 4:
+        raise ValueError(f"x has shape {tuple(shape)}; for mode='bilinear' it must have 4 dimensions, N×C×H×W")
     if mode == "nearest" and align_corners is not None:
         raise ValueError(f"align_corners={align_corners!r} must be None for mode='nearest'")
     if (new_size is None) == (scale_factor is None):
@@ -458,7 +457,7 @@ def interpolated_size(
             raise TypeError(f"scale_factor={scale_factor!r} must be a number, or two of them")
         if not 0 < scale < float("inf"):
             raise ValueError(f"scale_factor={scale_factor!r} must be positive and finite")
-    sizes = tuple(int(n * float(scale)) for n, scale in zip(size, scales, strict=True))
+    sizes = tuple(int(n * float(scale)) for n, scale in zip(shape[-2:], scales, strict=True))
     if min(sizes) < 1:
-        raise ValueError(f"scale_factor={scale_factor!r} must leave at least one pixel of {size[0]}×{size[1]}")
+        raise ValueError(f"scale_factor={scale_factor!r} must leave at least one pixel of {shape[-2]}×{shape[-1]}")
     return sizes, (None, None) if recompute_scale_factor else (float(scales[0]), float(scales[1]))

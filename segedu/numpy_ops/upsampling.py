@@ -37,23 +37,31 @@ class _Axis(NamedTuple):
         return times
 
 
-def _nearest(size: int, output: int, step: float, dtype: np.dtype) -> _Axis:
-    """The input pixel ⌊i·step⌋ for output pixel i."""
-    coordinates = np.arange(output, dtype=dtype) * dtype.type(step)
-    index = np.floor(coordinates.astype(np.float32)).astype(np.int64)
+def _nearest(size: int, output: int, scale: float | None) -> _Axis:
+    """The input pixel ⌊i·step⌋ for output pixel i, step computed in float32 whatever the dtype.
+
+    Where the size stays or doubles, PyTorch looks at the sizes alone, whatever the scale factor.
+    """
+    pixel = np.arange(output)
+    if output in (size, 2 * size):
+        return _Axis(size, (pixel // (output // size),), None)
+    step = np.float32(1 / scale) if scale else np.float32(size) / np.float32(output)
+    index = np.floor(pixel.astype(np.float32) * step).astype(np.int64)
     return _Axis(size, (np.minimum(index, size - 1),), None)
 
 
-def _linear(size: int, output: int, step: float, align_corners: bool, dtype: np.dtype) -> _Axis:
+def _linear(size: int, output: int, scale: float | None, align_corners: bool, dtype: np.dtype) -> _Axis:
     """The two input pixels beside the coordinate of output pixel i: i·step, or (i + ½)·step − ½ but at least 0."""
-    coordinates = np.arange(output, dtype=dtype)
-    if align_corners:
-        coordinates *= dtype.type(step)
+    number, pixel = dtype.type, np.arange(output, dtype=dtype)
+    if output == size:  # whatever the scale factor
+        coordinates = pixel
+    elif align_corners:
+        coordinates = pixel * (number(size - 1) / number(max(output - 1, 1)))
     else:
-        half = dtype.type(0.5)
-        coordinates = np.maximum((coordinates + half) * dtype.type(step) - half, 0)
+        step = number(1 / scale) if scale else number(size) / number(output)
+        coordinates = np.maximum((pixel + number(0.5)) * step - number(0.5), 0)
     left = np.minimum(coordinates.astype(np.int64), size - 1)
-    right = np.minimum(left + 1, size - 1)
+    right = left if output == size else np.minimum(left + 1, size - 1)
     share = np.clip(coordinates - left.astype(dtype), 0, 1)
     return _Axis(size, (left, right), (1 - share, share))
 
@@ -68,21 +76,13 @@ def _axes(
     dtype: np.dtype,
 ) -> tuple[_Axis, _Axis]:
     """The rows and the columns of an interpolation of images of this shape."""
-    sizes, scales = arguments.interpolated_size(
-        shape[-2:], size, scale_factor, mode, align_corners, recompute_scale_factor
-    )
-    axes = []
-    for before, after, scale in zip(shape[-2:], sizes, scales, strict=True):
-        if mode == "bilinear" and align_corners:
-            step = dtype.type(before - 1) / dtype.type(after - 1) if after > 1 else 0
-        else:
-            step = dtype.type(before) / dtype.type(after) if scale is None else 1 / scale
-        axes.append(
-            _nearest(before, after, step, dtype)
-            if mode == "nearest"
-            else _linear(before, after, step, bool(align_corners), dtype)
-        )
-    return axes[0], axes[1]
+    sizes, scales = arguments.interpolated_size(shape, size, scale_factor, mode, align_corners, recompute_scale_factor)
+    axes = zip(shape[-2:], sizes, scales, strict=True)
+    if mode == "nearest":
+        rows, columns = (_nearest(*axis) for axis in axes)
+    else:
+        rows, columns = (_linear(*axis, bool(align_corners), dtype) for axis in axes)
+    return rows, columns
 
 
 def interpolate(

@@ -125,7 +125,8 @@ def _measure(options: argparse.Namespace, argv: list[str]) -> int:
     if not operators:
         names = "\n  ".join(operator.name for operator in cases.OPERATORS)
         raise SystemExit(f"--only {options.only}: no operator matches. There are:\n  {names}")
-    _warn(console)
+    if not options.worker:
+        _warn(console)
 
     def report(event: dict) -> None:
         console.print(table.line(event), soft_wrap=True)

@@ -137,7 +137,10 @@ def default_path(record: dict) -> Path:
 def write(record: dict, path: Path) -> None:
     """Write the record as JSON, numbers of four digits."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(_rounded(record), indent=1, ensure_ascii=False)
+    # lists of numbers on one line; a line break inside brackets is never part of a string
+    text = re.sub(r"\[\n[^\[\]{}]*\]", lambda found: re.sub(r"\n *", " ", found[0]).replace("[ ", "[")[:-2] + "]", text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _rounded(value: object) -> object:

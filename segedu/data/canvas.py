@@ -41,7 +41,7 @@ class Canvas:
         return self._count
 
     def paint(self, shape, colour, label=None, instance=0, opacity=1.0, blur=0.0, box=None) -> None:
-        """Paints a shape: blends `colour` (three numbers 0–1, or a function of x and y that gives them), sets its label.
+        """Paints a shape: blends `colour` (three numbers 0–1, or a function of x and y giving them), sets its label.
 
         `box` (left, top, right, bottom) limits the work. `blur` widens the edge, for shadows. Without `label`, only the
         image changes.

@@ -64,8 +64,8 @@ def _pair(size) -> tuple[int, int]:
 
 def _cut_and_resize(image: Image.Image, height: int, width: int) -> Image.Image:
     scale = min(image.width / width, image.height / height)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-    box = (left, top, left + scale * width, top + scale * height)
+    left, top = max(0.0, (image.width - scale * width) / 2), max(0.0, (image.height - scale * height) / 2)
+    box = (left, top, min(image.width, left + scale * width), min(image.height, top + scale * height))
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 

@@ -456,13 +456,11 @@ def _car(view: View, x, z) -> None:
 
 def _car_side(view: View, x, z, base, instance) -> None:
     """The flank that the camera sees, as the car is beside it and four metres long."""
-    inner = x - np.sign(x) * 0.86
-    far = z + 3.9
-    low, waist, roof = 0.3, 0.92, 1.42
+    inner, inner_roof, far = x - np.sign(x) * 0.86, x - np.sign(x) * 0.6, z + 3.9
+    low, waist, roof = 0.3, 0.92, 1.44
     flank = [view.point(inner, h, d) for h, d in ((low, z), (waist, z), (waist, far), (low, far))]
-    top = [
-        view.point(inner, h, d) for h, d in ((waist, z + 0.1), (roof, z + 0.5), (roof, far - 1.5), (waist, far - 0.8))
-    ]
+    top = [view.point(inner, waist, z + 0.1), view.point(inner_roof, roof, z + 0.4)]
+    top += [view.point(inner_roof, roof, far - 1.6), view.point(inner, waist, far - 0.8)]
     view.drawing.paint(polygon(top), view.haze((0.16, 0.20, 0.25), z), CAR, instance)
     view.drawing.paint(polygon(flank), view.haze(base * 0.7, z + 1), CAR, instance)
     for depth in (0.75, 3.1):

@@ -26,10 +26,11 @@ def layer_diagram(
 ) -> Figure:
     """A network as a row of blocks, each (label, channels, height, width), joined by arrows.
 
-    The front of a block is as high as the layer has rows and as broad as it has channels, its side as deep as it has columns,
-    all by square roots so that small ones stay visible. Below each block stands its label and its shape, C×H×W. `operations`
-    are written above the arrows, one fewer than blocks. `skips` are curved arrows, each (from, to) or (from, to, text) by
-    block number. `height` is that of the tallest block in inches. More than `columns` blocks go on in the next row.
+    The front of a block is as high as the layer has rows and as broad as it has channels, its side as deep as it has
+    columns, all by square roots so that small ones stay visible. Below each block stands its label and its shape, C×H×W.
+    `operations` are written above the arrows, one fewer than blocks. `skips` are arrows that run above the blocks, each
+    (from, to) or (from, to, text) by block number. `height` is that of the tallest block in inches. More than `columns`
+    blocks go on in the next row.
 
     >>> fig = layer_diagram([("image", 3, 224, 224), ("conv1", 64, 55, 55), ("score", 21, 7, 7)], ["conv 11×11", None])
     >>> "64×55×55" in fig.texts[1].get_text()

@@ -12,6 +12,7 @@ from segedu.numpy_ops.activations import (
     softmax,
     softmax_backward,
 )
+from segedu.numpy_ops.confusion import confusion_matrix
 from segedu.numpy_ops.convolution import conv2d, conv2d_backward
 from segedu.numpy_ops.losses import (
     cross_entropy,
@@ -20,18 +21,12 @@ from segedu.numpy_ops.losses import (
     nll_loss,
     nll_loss_backward,
 )
+from segedu.numpy_ops.lovasz import lovasz_softmax, lovasz_softmax_backward, lovasz_softmax_with_gradient
 from segedu.numpy_ops.metrics import (
-    box_iou,
     class_accuracy,
     class_dice,
-    confusion_matrix,
-    cosine_coefficient,
-    dice,
-    dice_to_jaccard,
     frequency_weighted_iou,
     iou,
-    jaccard,
-    jaccard_to_dice,
     mean_accuracy,
     mean_dice,
     mean_iou,
@@ -59,10 +54,8 @@ from segedu.numpy_ops.region_losses import (
     jaccard_loss,
     jaccard_loss_backward,
     jaccard_loss_with_gradient,
-    lovasz_softmax,
-    lovasz_softmax_backward,
-    lovasz_softmax_with_gradient,
 )
+from segedu.numpy_ops.sets import box_iou, cosine_coefficient, dice, dice_to_jaccard, jaccard, jaccard_to_dice
 from segedu.numpy_ops.transposed_convolution import conv_transpose2d, conv_transpose2d_backward
 from segedu.numpy_ops.unpooling import max_unpool2d, max_unpool2d_backward
 from segedu.numpy_ops.upsampling import interpolate, interpolate_backward, pixel_shuffle, pixel_shuffle_backward

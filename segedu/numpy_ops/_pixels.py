@@ -38,9 +38,13 @@ class Pixels(NamedTuple):
         """(valid, label, index): `scores.ravel()[index]` is the score of the true class; class 0 where not valid."""
         valid = self.valid(strip)
         label = np.where(valid, self.labels[strip], 0)
-        images, pixels = (np.arange(size)[part] for size, part in zip(self.labels.shape, strip, strict=True))
         size = self.labels.shape[1]
-        return valid, label, label * size + (images[:, None] * (self.classes * size) + pixels)
+        images, pixels = (
+            np.arange(*part.indices(length)) for part, length in zip(strip, self.labels.shape, strict=True)
+        )
+        index = label * size
+        index += images[:, None] * (self.classes * size) + pixels
+        return valid, label, index
 
     def for_each_strip(self, work: Callable[[Strip], T]) -> list[T]:
         """`work(strip)` for all strips, on several threads; the results in order."""
@@ -69,3 +73,14 @@ def pixels_of(
         np.ascontiguousarray(labels).reshape(images, count),
         ignore_index,
     )
+
+
+def softmax_of_strip(pixels: Pixels, strip: Strip, out: np.ndarray | None = None) -> np.ndarray:
+    """The probabilities of a strip, 0 at ignored pixels."""
+    x = pixels.scores[strip[0], :, strip[1]]
+    out = np.subtract(x, x.max(1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out *= 1 / out.sum(1, keepdims=True)
+    if pixels.ignore_index is not None:
+        np.copyto(out, 0, where=~pixels.valid(strip)[:, None])
+    return out

@@ -56,7 +56,8 @@ class _Problem(NamedTuple):
         grad, labels = np.asarray(grad_output), self.pixels.labels
         arguments.same_shape(grad, self.shape if self.reduction == "none" else (), "grad_output", "the loss")
         if self.reduction == "none":
-            return grad.reshape(labels.shape).astype(self.dtype, copy=False)
+            arguments.same_dtype(logits=self.pixels.scores, grad_output=grad)
+            return grad.reshape(labels.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.broadcast_to(self.dtype.type(grad / divisor), labels.shape)
 
@@ -71,12 +72,11 @@ def _problem(
     name: str = "logits",
 ) -> _Problem:
     arguments.one_of(reduction, REDUCTIONS, "reduction")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"label_smoothing={smoothing!r} must lie between 0 and 1")
+    smoothing = arguments.probability(smoothing, "label_smoothing")
     arguments.integer(ignore_index, "ignore_index")
     pixels = pixels_of(scores, target, ignore_index, name)
     weight = arguments.class_weights(weight, scores, name)
-    return _Problem(pixels, weight, float(smoothing), reduction, np.shape(target))
+    return _Problem(pixels, weight, smoothing, reduction, np.shape(target))
 
 
 def cross_entropy(
@@ -184,11 +184,10 @@ def _run(problem: _Problem, grad_output: object = None, loss: bool = True) -> tu
 
     def work(strip: Strip) -> float:
         images, columns = strip
-        with np.errstate(invalid="ignore", over="ignore"):  # ±∞ and NaN in the logits go their way, as in PyTorch
-            if gradient is None:
-                losses = _strip(problem, strip, loss)
-            else:
-                losses = _strip(problem, strip, loss, scale[strip], gradient[images, :, columns], gradient.reshape(-1))
+        if gradient is None:
+            losses = _strip(problem, strip, loss)
+        else:
+            losses = _strip(problem, strip, loss, scale[strip], gradient[images, :, columns], gradient.reshape(-1))
         if each is not None:
             each[strip] = losses
         return losses.sum(dtype=np.float64) if loss else 0.0

@@ -1,4 +1,4 @@
-"""Metrics of segmentations, counted from a confusion matrix, and of sets of pixels (lecture 07).
+"""Metrics of segmentations, counted from a confusion matrix (lecture 07).
 
 A metric is a number only together with its conventions. Here they are arguments:
 
@@ -12,83 +12,14 @@ A metric is a number only together with its conventions. Here they are arguments
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from segedu import arguments
-from segedu.numpy_ops._blocks import for_each_block
 from segedu.numpy_ops._pixels import Strip, pixels_of
 
 AVERAGES = ("dataset", "image", "class")
-
-
-def confusion_matrix(
-    prediction: np.ndarray,
-    target: np.ndarray,
-    num_classes: int,
-    ignore_index: int | None = None,
-    per_image: bool = False,
-) -> np.ndarray:
-    """How many pixels of each true class (rows) were predicted as each class (columns).
-
-    n[i, j] = |{pixels with target i and prediction j}|. Matrices of several batches may be added up.
-
-    Args:
-        prediction: labels of any integer dtype and any shape, H×W or N×H×W for example.
-        target: true labels of the same shape, any integer dtype.
-        num_classes: C; labels are 0…C−1.
-        ignore_index: pixels with this target are not counted, whatever is predicted there; None counts all.
-        per_image: one matrix for each entry of the first axis.
-
-    Returns:
-        C×C, int64; with `per_image` N×C×C.
-
-    Raises:
-        TypeError: labels are no integers.
-        ValueError: shapes disagree, or a label names no class.
-
-    >>> confusion_matrix(np.array([0, 1, 1, 0]), np.array([0, 0, 1, 255]), num_classes=2, ignore_index=255)
-    array([[1, 1],
-           [0, 1]])
-    """
-    classes = arguments.integer(num_classes, "num_classes", minimum=1)
-    truth = arguments.label_map(target, "target", any_integer=True)
-    guess = arguments.label_map(prediction, "prediction", any_integer=True)
-    arguments.same_shape(guess, truth.shape, "prediction", "target")
-    if ignore_index is not None:
-        arguments.integer(ignore_index, "ignore_index")
-    if per_image:
-        if truth.ndim == 0:
-            raise ValueError("per_image=True needs images along the first axis, but target has no axis")
-        pairs = zip(guess, truth, strict=True)
-        matrices = [confusion_matrix(*pair, classes, ignore_index) for pair in pairs]
-        return np.array(matrices, np.int64).reshape(-1, classes, classes)
-    arguments.label_range(truth, classes, ignore_index)
-    _check_prediction(guess, truth, classes, ignore_index)
-    return _count_pairs(guess.reshape(-1), truth.reshape(-1), classes, ignore_index)
-
-
-def _check_prediction(guess: np.ndarray, truth: np.ndarray, classes: int, ignore_index: int | None) -> None:
-    """Refuses predictions that name no class, but for void pixels."""
-    if guess.size and not 0 <= guess.min() <= guess.max() < classes:
-        counted = guess if ignore_index is None else guess[truth != ignore_index]
-        arguments.label_range(counted, classes, None, "prediction")
-
-
-def _count_pairs(guess: np.ndarray, truth: np.ndarray, classes: int, ignore_index: int | None) -> np.ndarray:
-    """The matrix by counting target·C + prediction; void pixels are counted in one cell behind it, cut off."""
-    cells = classes * classes
-
-    def work(part: slice) -> np.ndarray:
-        pair = truth[part].astype(np.int64)
-        void = None if ignore_index is None else pair == ignore_index
-        pair *= classes
-        pair += guess[part].astype(np.int64, copy=False)
-        if void is not None:
-            pair[void] = cells
-        return np.bincount(pair, minlength=cells + 1)[:cells]
-
-    counts = for_each_block(work, len(truth), np.dtype(np.int64).itemsize)
-    return np.sum(counts, 0, np.int64).reshape(classes, classes) if counts else np.zeros((classes, classes), np.int64)
 
 
 def pixel_accuracy(matrix: np.ndarray, average: str = "dataset") -> np.float64:
@@ -236,19 +167,19 @@ def mean_dice(
     return _macro(_dice, matrix, absent, present_in, average)
 
 
-Fraction = tuple[np.ndarray, np.ndarray]  # what is divided by what, G×C
+Fraction = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # of counts: what is divided by what, G×C
 
 
-def _recall(counts: np.ndarray) -> Fraction:
+def _recall(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return counts.diagonal(axis1=1, axis2=2), counts.sum(2)
 
 
-def _iou(counts: np.ndarray) -> Fraction:
+def _iou(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     right = counts.diagonal(axis1=1, axis2=2)
     return right, counts.sum(1) + counts.sum(2) - right
 
 
-def _dice(counts: np.ndarray) -> Fraction:
+def _dice(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 2 * counts.diagonal(axis1=1, axis2=2), counts.sum(1) + counts.sum(2)
 
 
@@ -271,7 +202,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below != 0)
 
 
-def _scores(fraction: object, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.ndarray:
+def _scores(fraction: Fraction, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.ndarray:
     """G×C scores, `absent` where the class is not present."""
     arguments.one_of(present_in, ("either", "target"), "present_in")
     counts = _counts(matrix, average)
@@ -281,13 +212,13 @@ def _scores(fraction: object, matrix: np.ndarray, absent: float, present_in: str
     return np.where(present, _ratio(*fraction(counts)), absent)
 
 
-def _per_class(fraction: object, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.ndarray:
+def _per_class(fraction: Fraction, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.ndarray:
     arguments.one_of(average, AVERAGES[:2], "average")
     scores = _scores(fraction, matrix, absent, present_in, average)
     return scores[0] if average == "dataset" else scores
 
 
-def _macro(fraction: object, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.float64:
+def _macro(fraction: Fraction, matrix: np.ndarray, absent: float, present_in: str, average: str) -> np.float64:
     arguments.one_of(average, AVERAGES, "average")
     scores = _scores(fraction, matrix, absent, present_in, average)
     inner = _mean(scores, 0 if average == "class" else 1)
@@ -339,108 +270,3 @@ def top_k_accuracy(logits: np.ndarray, target: np.ndarray, k: int = 5, ignore_in
 
     hits, count = np.sum([(0, 0), *pixels.for_each_strip(work)], 0)
     return _mean(_ratio(hits, count))
-
-
-def jaccard(a: np.ndarray, b: np.ndarray, empty: float = np.nan) -> np.float64:
-    """Jaccard index of two sets of pixels: |A ∩ B| / |A ∪ B| (Jaccard, 1901), the IoU of two masks.
-
-    Args:
-        a, b: boolean masks of one shape, for example `prediction == 3` and `target == 3`.
-        empty: the score of two empty sets.
-
-    Raises:
-        TypeError: a mask is not boolean.
-        ValueError: the shapes disagree.
-
-    >>> a, b = np.arange(9) < 6, np.arange(9) >= 3  # |A| = |B| = 6, |A ∩ B| = 3
-    >>> jaccard(a, b).round(6), dice(a, b), cosine_coefficient(a, b)
-    (np.float64(0.333333), np.float64(0.5), np.float64(0.5))
-    """
-    size_a, size_b, both = _set_sizes(a, b)
-    return np.float64(both / (size_a + size_b - both) if size_a + size_b else empty)
-
-
-def dice(a: np.ndarray, b: np.ndarray, empty: float = np.nan) -> np.float64:
-    """Dice coefficient of two sets of pixels: 2·|A ∩ B| / (|A| + |B|) (Dice, 1945). Arguments as for `jaccard`.
-
-    >>> a, b = np.arange(9) < 4, np.arange(9) < 9  # A ⊂ B
-    >>> dice(a, b).round(6)  # 8/13
-    np.float64(0.615385)
-    """
-    size_a, size_b, both = _set_sizes(a, b)
-    return np.float64(2 * both / (size_a + size_b) if size_a + size_b else empty)
-
-
-def cosine_coefficient(a: np.ndarray, b: np.ndarray, empty: float = np.nan) -> np.float64:
-    """Cosine (Ochiai) coefficient of two sets of pixels: |A ∩ B| / √(|A|·|B|). Arguments as for `jaccard`.
-
-    It is 0 if just one of the sets is empty.
-
-    >>> a, b = np.arange(9) < 4, np.arange(9) < 9  # A ⊂ B
-    >>> cosine_coefficient(a, b).round(6)
-    np.float64(0.666667)
-    """
-    size_a, size_b, both = _set_sizes(a, b)
-    if not (size_a and size_b):
-        return np.float64(0.0 if size_a or size_b else empty)
-    return np.float64(both / (size_a * size_b) ** 0.5)
-
-
-def _set_sizes(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int]:
-    """|A|, |B|, |A ∩ B|."""
-    for name, mask in (("a", a), ("b", b)):
-        if not isinstance(mask, np.ndarray) or mask.dtype != bool:
-            kind = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else f"type {type(mask).__name__}"
-            raise TypeError(f"{name} has {kind}; a set of pixels is a boolean mask, such as prediction == 3")
-    arguments.same_shape(b, a.shape, "b", "a")
-    return int(np.count_nonzero(a)), int(np.count_nonzero(b)), int(np.count_nonzero(a & b))
-
-
-def jaccard_to_dice(j: float | np.ndarray) -> float | np.ndarray:
-    """Dice from Jaccard: D = 2J / (1 + J).
-
-    >>> jaccard_to_dice(1 / 3)
-    0.5
-    """
-    return 2 * j / (1 + j)
-
-
-def dice_to_jaccard(d: float | np.ndarray) -> float | np.ndarray:
-    """Jaccard from Dice: J = D / (2 − D).
-
-    >>> round(dice_to_jaccard(0.5), 6)
-    0.333333
-    """
-    return d / (2 - d)
-
-
-def box_iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
-    """Intersection over union of every box of one list with every box of another, as in detection.
-
-    Args:
-        boxes_a, boxes_b: N×4 and M×4 numbers, (left, top, right, bottom) with left ≤ right and top ≤ bottom; the area
-            is (right − left)·(bottom − top), in pixels².
-
-    Returns:
-        N×M float64; NaN for two boxes without area.
-
-    Raises:
-        ValueError: a list has another shape, or a box is inside out.
-
-    >>> box_iou([[0, 0, 4, 4]], [[2, 0, 6, 4], [4, 4, 5, 5]]).round(6)
-    array([[0.333333, 0.      ]])
-    """
-    a, b = (_boxes(boxes, name) for boxes, name in ((boxes_a, "boxes_a"), (boxes_b, "boxes_b")))
-    corner, opposite = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = (opposite - corner).clip(0).prod(2)
-    area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b))
-    return _ratio(both, area_a[:, None] + area_b - both)
-
-
-def _boxes(boxes: object, name: str) -> np.ndarray:
-    array = np.asarray(boxes, np.float64)
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"{name} has shape {array.shape}; it must be N×4, (left, top, right, bottom)")
-    if (array[:, :2] > array[:, 2:]).any():
-        raise ValueError(f"{name} must hold (left, top, right, bottom) with left ≤ right and top ≤ bottom")
-    return array

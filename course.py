@@ -388,8 +388,8 @@ def lab(python, options):
 
 Stage = collections.namedtuple("Stage", "name arguments")
 Result = collections.namedtuple("Result", "name passed failed skipped seconds code")
-NOTHING_COLLECTED = 5  # pytest's exit codes
-INTERRUPTED = 2
+NOTHING_COLLECTED = 5  # pytest's exit code
+STOPPED = 130  # by Ctrl-C
 
 
 def cores():
@@ -440,11 +440,11 @@ def run_stage(python, stage, options):
     start = time.time()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [python, "-m", "pytest", "-q", "--junitxml", str(report), *stage.arguments, *options]
+        command = [python, "-m", "pytest", "-q", "--continue-on-collection-errors", "--junitxml", str(report)]
         try:
-            code = run(command, test_environment())
+            code = run(command + stage.arguments + options, test_environment())
         except KeyboardInterrupt:
-            code = INTERRUPTED
+            code = STOPPED
         return stage_result(stage.name, code, report, time.time() - start, selected=bool(options))
 
 
@@ -461,13 +461,13 @@ def stage_result(name, code, report, seconds, selected):
 def read_report(path):
     """Return how many tests passed, failed and were skipped, from pytest's JUnit file."""
     try:
-        suites = list(ElementTree.parse(str(path)).getroot().iter("testsuite"))
+        cases = list(ElementTree.parse(str(path)).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return 0, 0, 0
-    total, errors, failures, skipped = (
-        sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "errors", "failures", "skipped")
-    )
-    return total - errors - failures - skipped, errors + failures, skipped
+    notes = [{note.tag for note in case} for case in cases]
+    failed = sum(1 for tags in notes if tags & {"failure", "error"})
+    skipped = sum(1 for tags in notes if "skipped" in tags)
+    return len(cases) - failed - skipped, failed, skipped
 
 
 def test(python, everything, options):
@@ -483,7 +483,7 @@ def test(python, everything, options):
         result = run_stage(python, stage, options)
         results.append(result)
         say(f"{head}: {'FAILED' if result.code else 'passed'} in {duration(result.seconds)}.")
-        if result.code == INTERRUPTED:
+        if result.code == STOPPED:
             say("Stopped.")
             break
     return summarise(results)
@@ -543,7 +543,7 @@ def main(arguments=None):
         message = str(problem)
     except KeyboardInterrupt:
         say("Stopped. Run the same command again and it goes on; what has been downloaded is kept.")
-        return 130
+        return STOPPED
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -1,4 +1,4 @@
-"""The notebook stage of `course.py test` really compares: one changed number fails it, and only noise is let through."""
+"""The notebook stage of `course.py test` really compares: a changed number fails it, and only noise is let through."""
 
 import re
 import subprocess

@@ -1,8 +1,8 @@
 """What a wrong result equals instead: each mistake that beginners make is recognised by one small function.
 
 A recogniser takes (actual, expected, context) and returns sentences, or none where the mistake does not explain *every*
-wrong value. They are tried in tiers, the most telling first; the first tier that recognises something has the word.
-The strongest tier calls PyTorch again with one argument changed (`alternatives.py` holds the table).
+wrong value. The most telling come first, and the first that recognises something has the word.
+The strongest calls PyTorch again with one argument changed (`alternatives` holds the table).
 """
 
 from collections.abc import Callable, Iterable
@@ -22,16 +22,15 @@ def _hints(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterable[
             yield f"Your result equals {description}."
 
 
-TIERS: tuple[tuple[Recogniser, ...], ...] = (
-    (_hints,),
-    (calls.one_change,),
-    indices.RECOGNISERS,
-    (calls.two_changes,),
-    shapes.RECOGNISERS,
-    values.SPECIAL,
-    values.RECOGNISERS,
-    places.RECOGNISERS,
-    values.LAST_RESORT,
+RECOGNISERS: tuple[Recogniser, ...] = (
+    _hints,
+    calls.one_change,
+    *indices.RECOGNISERS,
+    calls.two_changes,
+    *shapes.RECOGNISERS,
+    *values.RECOGNISERS,
+    *places.RECOGNISERS,
+    *values.LAST_RESORT,
 )
 
 
@@ -48,10 +47,10 @@ def explain(actual: np.ndarray, expected: np.ndarray, context: dict | None = Non
     ['Your result is flipped vertically: its rows come in reverse order.']
     """
     actual, expected, context = np.asarray(actual), np.asarray(expected), context or {}
-    for tier in TIERS:
-        found: list[str] = []
-        for recogniser in tier:
-            found += [s for s in _tried(recogniser, actual, expected, context) if s not in found]
+    if values.equal(actual, expected, context):
+        return []
+    for recogniser in RECOGNISERS:
+        found = _tried(recogniser, actual, expected, context)
         if found:
             return found[:_MOST]
     return []

@@ -15,13 +15,15 @@ _SECONDS = 0.4  # for each of the two recognisers
 
 
 def one_change(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
-    """Does PyTorch give `actual` when one argument is changed, or with another function of the same arguments?"""
+    """Does PyTorch give `actual` when one argument is changed, or with another function of the same arguments? The first that fits."""
     operator, deadline = context.get("operator"), time.monotonic() + _SECONDS
     if not _understood(expected, context):
         return
     table = [*ALTERNATIVES.get(operator, ()), *(GRADIENTS.get(operator, ()) if "gradient" in context else ())]
-    yield from _matches(((d, (c,)) for d, c in table), actual, expected, context, deadline)
-    if "gradient" in context and explains(_result((), context, ones=True), actual, expected, context):
+    found = next(_matches(((d, (c,)) for d, c in table), actual, expected, context, deadline), None)
+    if found:
+        yield found
+    elif "gradient" in context and explains(_result((), context, ones=True), actual, expected, context):
         yield "Your gradient is right for a grad_output of ones: the chain rule multiplies by grad_output."
 
 

@@ -1,42 +1,39 @@
 # %% [markdown]
 # # Lecture 02 · Pooling
 #
-# A network that sees the whole picture must make it smaller first. **Pooling** does that: it replaces every small window by one number.
+# Most networks make the picture smaller on their way, to see more of it at once. **Pooling** does that: it replaces every small window by one number.
 #
 # After this lecture you can
 #
 # 1. compute max and average pooling by hand, with loops, and with whole-array NumPy,
 # 2. explain `stride`, `padding`, `dilation`, `ceil_mode` and `count_include_pad`,
 # 3. say what the *indices* of max pooling are, and who wins a tie,
-# 4. derive and program the gradients, overlapping windows included,
+# 4. derive and program both gradients, overlapping windows included,
 # 5. say what a network pays for pooling (resolution) and what it gets (receptive field).
 #
 # About 50 minutes. You need lecture 01 (sliding windows) and some NumPy slicing.
 
 # %%
 import numpy as np
-import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
 from segedu import compare, figures
 from segedu.data.photographs import as_chw, photograph
 from segedu.data.synthetic import street
-from segedu.numpy_ops import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from segedu.numpy_ops import avg_pool2d, max_pool2d
 
 figures.use_style()
 rng = np.random.default_rng(2)
 
-
-def height_width_channels(x):
-    """Channels last, as matplotlib draws images."""
-    return np.moveaxis(x, 0, -1)
+# %% [markdown]
+# Images are arrays of channels × height × width here, as in PyTorch. `as_chw` turns a photograph into one, with numbers from 0 to 1.
 
 # %% [markdown]
 # ## 1 · Why make a picture smaller?
 #
 # One photograph, and the same photograph after pooling once, three times and five times. Each time, every 2×2 window became its mean.
 #
-# **Predict, then run.** At which size do you stop seeing *where* the cup ends, and at which size do you stop seeing *that* it is a cup?
+# **Predict, then run.** At which size do you stop seeing *where* the cup ends? At which size do you stop seeing *that* it is a cup?
 
 # %%
 coffee = as_chw(photograph("coffee", size=(384, 576)))
@@ -49,23 +46,26 @@ for _ in range(5):
 # %% jupyter={"source_hidden": true}
 chosen = [smaller[k] for k in (0, 1, 3, 5)]
 fig = figures.images_row(
-    [height_width_channels(image) for image in chosen],
+    [image.transpose(1, 2, 0) for image in chosen],
     titles=[f"{image.shape[1]}×{image.shape[2]} pixels" for image in chosen],
+    columns=2,
 )
 figures.show(
     fig,
-    alt="A cup of coffee at four sizes: sharp, half the size, an eighth, and a thirty-second "
-    "of the size, where only patches of colour are left.",
+    alt="A cup of coffee at four sizes: sharp, at half the size, at an eighth, and at a "
+    "thirty-second of the size, where only patches of colour are left.",
 )
 
 # %% [markdown]
 # *That* it is a cup survives longer than *where* it ends. Classification needs only the first; segmentation needs both. This tension runs through the whole course:
-# lectures 02 to 04 give resolution up and then win it back.
+# this lecture gives resolution up, lectures 03 and 04 win it back.
 
 # %% [markdown]
 # ## 2 · By hand
 #
 # Take a 4×4 array. Cut it into 2×2 windows that do not overlap. Write down the largest number of each window, then the mean of each.
+#
+# **Predict, then run.** What is in the upper right corner of each result?
 
 # %%
 x = np.array(
@@ -73,13 +73,9 @@ x = np.array(
      [3, 4, 7, 7],
      [0, 2, 9, 1],
      [6, 0, 3, 3]], dtype=np.float32)
-
-# %% [markdown]
-# **Predict, then run.** What is in the upper right corner of each result?
-
-# %%
-largest = max_pool2d(x[None], kernel_size=2)[0]
-mean = avg_pool2d(x[None], kernel_size=2)[0]
+image = x[None]  # one channel: 1×4×4
+largest = max_pool2d(image, kernel_size=2)[0]
+mean = avg_pool2d(image, kernel_size=2)[0]
 
 # %% jupyter={"source_hidden": true}
 windows = [(0, 0, 2, 2), (0, 2, 2, 2), (2, 0, 2, 2), (2, 2, 2, 2)]
@@ -89,38 +85,40 @@ fig = figures.arrays_row(
     titles=["x", "max_pool2d(x, 2)", "avg_pool2d(x, 2)"],
     operators=["→", ""],
     highlights=[windows, cells, cells],
+    share_scale=True,
 )
 figures.show(
     fig,
-    alt="A 4 by 4 array with four framed 2 by 2 windows, the four maxima 5, 7, 6, 9, and the "
-    "four means 3.25, 4, 2, 4.",
+    alt="A 4 by 4 array with four framed 2 by 2 windows, the four maxima 5, 7, 6, 9, and the four "
+    "means 3.25, 4, 2, 4.",
 )
 
 # %% [markdown]
-# Each coloured window on the left becomes the cell of the same colour on the right. For images of several channels the same happens in every channel separately:
+# Each framed window on the left becomes the cell with the same frame on the right. In an image of several channels the same happens in every channel by itself:
 # pooling never mixes channels.
 
 # %% [markdown]
 # ## 3 · The definition, as loops
 #
-# With window size $k$ and step (*stride*) $s$,
+# With window size $k$ and step (*stride*) $s$, the maximum and the mean are
 #
-# $$y_{ij} = \max_{0 \le a < k,\; 0 \le b < k} x_{\,i s + a,\; j s + b}$$
+# $$y_{ij} = \max_{0 \le a, b < k} x_{\,i s + a,\; j s + b} \qquad\qquad y_{ij} = \frac{1}{k^2} \sum_{0 \le a, b < k} x_{\,i s + a,\; j s + b}$$
 #
 # The code reads like the formula.
 
 # %%
-def max_pool_loops(x, k, s):
+def pool_loops(x, k, s, reduce):
     height = (x.shape[0] - k) // s + 1
     width = (x.shape[1] - k) // s + 1
     y = np.empty((height, width), x.dtype)
     for i in range(height):
         for j in range(width):
-            y[i, j] = max(x[i * s + a, j * s + b] for a in range(k) for b in range(k))
+            y[i, j] = reduce([x[i * s + a, j * s + b] for a in range(k) for b in range(k)])
     return y
 
 
-max_pool_loops(x, k=2, s=2)
+print(pool_loops(x, k=2, s=2, reduce=max))
+print(pool_loops(x, k=2, s=2, reduce=np.mean))
 
 # %% [markdown]
 # How many windows fit? The last one must start at or before $H - k$, and they start every $s$ pixels:
@@ -130,15 +128,15 @@ max_pool_loops(x, k=2, s=2)
 # **Predict, then run.** `x` has 4 rows. How many rows does a 3×3 window with stride 1 give? And with stride 2?
 
 # %%
-[max_pool_loops(x, k=3, s=s).shape for s in (1, 2)]
+[pool_loops(x, k=3, s=s, reduce=max).shape for s in (1, 2)]
 
 # %% [markdown]
-# With $k=3$ and $s=2$ the last row and the last column of `x` were never looked at. Remember this; section 5 returns to it.
+# With $k=3$ and $s=2$ the last row and the last column of `x` were never looked at. Section 5 returns to this.
 
 # %% [markdown]
 # ## 4 · Whole arrays instead of loops
 #
-# Python loops are slow. Turn the loops inside out: loop over the *few* positions $(a, b)$ inside a window, and let NumPy handle all windows at once.
+# Python loops are slow. Turn them inside out: loop over the *few* positions $(a, b)$ inside a window, and let NumPy handle all windows at once.
 # `x[a::2, b::2]` is "element $(a, b)$ of every window".
 
 # %%
@@ -154,85 +152,120 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="Four 2 by 2 arrays, the upper left, upper right, lower left and lower right elements"
-    " of every window, and their elementwise maximum.",
+    alt="Four 2 by 2 arrays, the upper left, upper right, lower left and lower right elements of "
+    "every window, and their elementwise maximum.",
 )
 
 # %% [markdown]
-# The same for any window and stride: $k^2$ array operations, whatever the size of the picture.
+# The same for any window and stride: $k^2$ array operations, whatever the size of the picture. `taps` gives element $(a, b)$ of every window in turn.
 
 # %%
-def max_pool_arrays(x, k, s):
+def taps(x, k, s):
     height = (x.shape[-2] - k) // s + 1
     width = (x.shape[-1] - k) // s + 1
-    y = np.full((*x.shape[:-2], height, width), -np.inf, x.dtype)
     for a in range(k):
         for b in range(k):
-            np.maximum(y, x[..., a : a + s * height : s, b : b + s * width : s], out=y)
-    return y
+            yield x[..., a : a + s * height : s, b : b + s * width : s]
 
 
-compare.arrays(max_pool_arrays(x, k=2, s=2), max_pool_loops(x, k=2, s=2))
+def max_pool_numpy(x, k, s):
+    return np.maximum.reduce(list(taps(x, k, s)))
 
-# %% [markdown]
-# The slice must not run past the last window. `a + s * height` is a safe end: it stops after `height` steps of `s`. A shorter way to the same windows is NumPy's
-# `sliding_window_view`, which shows every window without copying anything.
+
+def avg_pool_numpy(x, k, s):
+    return sum(taps(x, k, s)) / k**2
 
 # %%
-from numpy.lib.stride_tricks import sliding_window_view
+compare.arrays(max_pool_numpy(x, k=3, s=1), pool_loops(x, k=3, s=1, reduce=max))
 
-views = sliding_window_view(x, (2, 2))[::2, ::2]
-views.shape, views.max(axis=(2, 3))
+# %%
+compare.arrays(avg_pool_numpy(x, k=3, s=1), pool_loops(x, k=3, s=1, reduce=np.mean))
 
 # %% [markdown]
-# How much faster? A 256×256 image, loops against arrays.
+# How much faster is that? A 256×256 image, median of five.
 
 # %% tags=["nbval-ignore-output"]
 from time import perf_counter
 
-image = rng.standard_normal((256, 256), dtype=np.float32)
-for function in (max_pool_loops, max_pool_arrays):
-    started = perf_counter()
-    function(image, k=2, s=2)
-    print(f"{function.__name__:16} {1000 * (perf_counter() - started):8.2f} ms")
+picture = rng.standard_normal((256, 256), dtype=np.float32)
+
+
+def milliseconds(function):
+    times = []
+    for _ in range(5):
+        started = perf_counter()
+        function()
+        times.append(1000 * (perf_counter() - started))
+    return np.median(times)
+
+
+print(f"loops:  {milliseconds(lambda: pool_loops(picture, 2, 2, max)):8.2f} ms")
+print(f"arrays: {milliseconds(lambda: max_pool_numpy(picture, 2, 2)):8.2f} ms")
 
 # %% [markdown]
-# The library's `max_pool2d` does the same, a few images at a time, so that what it computes in between stays in the processor's cache. That is another factor of two;
+# The library's `max_pool2d` does the same with a few images at a time, so that what it computes in between stays in the processor's cache. That pays for large batches;
 # read `segedu/numpy_ops/pooling.py` when you are curious.
 
 # %% [markdown]
 # ## 5 · The edge: padding, dilation, `ceil_mode`
 #
-# **Padding** puts a frame of $p$ pixels round the image, so that the windows can start outside. **Dilation** $d$ spreads a window: its elements lie $d$ pixels apart,
-# and it reaches over $d(k-1)+1$ pixels. Together:
+# **Padding** puts a frame of $p$ pixels round the image, so that windows can start outside. **Dilation** $d$ spreads a window: its elements lie $d$ pixels apart.
+
+# %% jupyter={"source_hidden": true}
+grid = np.zeros((7, 7))
+framed = np.full((7, 7), np.nan)
+framed[1:6, 1:6] = 0
+fig = figures.arrays_row(
+    [framed, grid, grid],
+    titles=["padding 1", "dilation 1", "dilation 2"],
+    highlights=[
+        [(0, 0, 3, 3)],
+        [(a, b, 1, 1, "#D55E00") for a in range(3) for b in range(3)],
+        [(a, b, 1, 1, "#D55E00") for a in range(0, 5, 2) for b in range(0, 5, 2)],
+    ],
+    numbers=False,
+)
+figures.show(
+    fig,
+    alt="Left: a 5 by 5 image in a grey frame of one pixel, the first 3 by 3 window starts in the "
+    "frame. Middle: nine neighbouring cells. Right: nine cells two pixels apart.",
+)
+
+# %% [markdown]
+# A dilated window reaches over $d(k-1)+1$ pixels, and the padded image has $H + 2p$. Together:
 #
 # $$H_{\text{out}} = \left\lfloor \frac{H + 2p - d(k-1) - 1}{s} \right\rfloor + 1$$
+#
+# **Predict, then run.** 7 pixels, a window of 3: how many windows with stride 2? With stride 2 and padding 1? With stride 1 and dilation 2?
 
 # %%
-def output_size(size, kernel_size, stride, padding=0, dilation=1):
+def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
 
 
-[output_size(7, 3, 2), output_size(7, 3, 2, padding=1), output_size(7, 3, 1, dilation=2)]
+print("stride 2:            ", output_size(7, 3, stride=2))
+print("stride 2, padding 1: ", output_size(7, 3, stride=2, padding=1))
+print("stride 1, dilation 2:", output_size(7, 3, dilation=2))
 
 # %% [markdown]
 # What should the frame contain? **Predict, then run.** All numbers of `negative` lie below zero. Suppose the frame is filled with 0. What would max pooling return?
 
 # %%
-negative = -1 - np.arange(9, dtype=np.float32).reshape(3, 3)
-with_zeros = max_pool_arrays(np.pad(negative, 1), k=3, s=2)
-with_infinity = max_pool_arrays(np.pad(negative, 1, constant_values=-np.inf), k=3, s=2)
+negative = -rng.integers(1, 10, (3, 3)).astype(np.float32)
+with_zeros = max_pool_numpy(np.pad(negative, 1), k=3, s=2)
+with_infinity = max_pool_numpy(np.pad(negative, 1, constant_values=-np.inf), k=3, s=2)
 
 # %% jupyter={"source_hidden": true}
 fig = figures.arrays_row(
     [negative, with_zeros, with_infinity],
     titles=["negative", "padded with 0", "padded with −∞"],
     operators=["→", ""],
+    share_scale=True,
 )
 figures.show(
     fig,
-    alt="A 3 by 3 array of negative numbers; pooled after padding with zeros every result is "
-    "0; padded with minus infinity the results are −1, −2, −4, −5.",
+    alt="A 3 by 3 array of negative numbers. Pooled after padding with zeros every result is 0; "
+    "after padding with minus infinity each result is a number of the array.",
 )
 
 # %% [markdown]
@@ -240,31 +273,35 @@ figures.show(
 # frame *count*? `count_include_pad` decides.
 
 # %%
-ones = np.ones((1, 4, 4), np.float32)
-counted = avg_pool2d(ones, 3, stride=2, padding=1, count_include_pad=True)[0]
-not_counted = avg_pool2d(ones, 3, stride=2, padding=1, count_include_pad=False)[0]
+ones = np.ones((1, 5, 5), np.float32)
+counted = avg_pool2d(ones, 3, stride=2, padding=1)
+not_counted = avg_pool2d(ones, 3, stride=2, padding=1, count_include_pad=False)
 
 # %% jupyter={"source_hidden": true}
 fig = figures.arrays_row(
-    [ones[0], counted, not_counted],
-    titles=["ones", "count_include_pad=True", "count_include_pad=False"], operators=["→", ""],
+    [ones[0], counted[0], not_counted[0]],
+    titles=["ones", "count_include_pad\n=True", "count_include_pad\n=False"],
+    operators=["→", ""],
+    share_scale=True,
 )
 figures.show(
     fig,
-    alt="Ones, pooled with padding 1. Counting the frame gives 0.44 in the upper left corner,"
-    " four ninths; not counting it gives 1 everywhere.",
+    alt="Ones, pooled with padding 1. Counting the frame gives 0.44 in the corners and 0.67 along "
+    "the edges; not counting it gives 1 everywhere.",
 )
 
 # %% [markdown]
-# In the corner, 4 of 9 elements lie in the image. Counting the frame darkens the edges of a picture; PyTorch does it unless told otherwise.
+# In a corner, 4 of the 9 elements lie in the image. Counting the frame darkens the edges of a picture; PyTorch counts it unless told otherwise.
 #
-# **`ceil_mode`** rounds the number of windows up, so that the last row and column are not lost. A window that would *start* beyond the image and its left padding is dropped.
+# **`ceil_mode`** rounds the number of windows up, so that the last row and column are not lost. One exception: a window that would start in the frame on the far side is
+# dropped.
 #
-# **Predict, then run.** 5 columns, window 2, stride 2: what does the third window see?
+# **Predict, then run.** 5 columns, window 2, stride 2. What does the third window see?
 
 # %%
 row = np.array([[[3, 1, 4, 1, 5]]], dtype=np.float32)
-[max_pool2d(row, (1, 2), ceil_mode=mode).ravel().tolist() for mode in (False, True)]
+for ceil_mode in (False, True):
+    print(f"ceil_mode={ceil_mode!s:5}", max_pool2d(row, (1, 2), ceil_mode=ceil_mode).ravel())
 
 # %% [markdown]
 # Without `ceil_mode` the largest number of the row, 5, was never seen.
@@ -272,167 +309,214 @@ row = np.array([[[3, 1, 4, 1, 5]]], dtype=np.float32)
 # %% [markdown]
 # ## 6 · The indices: where was the maximum?
 #
-# Max pooling throws away *where* the maximum was. `return_indices=True` keeps it. An index counts the pixels of the **plane** in reading order: row · W + column. Zeiler and
-# Fergus call them *switches*. Lecture 03 needs them to undo pooling, and the gradient needs them now.
+# Max pooling throws away *where* the maximum was. `return_indices=True` keeps it. An index counts the pixels of the **plane** (one channel of one image) in reading order:
+# row · W + column. Zeiler and Fergus call them *switches*. Lecture 03 needs them to undo pooling, and the gradient needs them now.
 
 # %%
-values, indices = max_pool2d(x[None], kernel_size=2, return_indices=True)
-values.tolist(), indices.tolist()
+def max_pool_indices_loops(x, k, s):
+    values = pool_loops(x, k, s, max)
+    indices = np.empty(values.shape, np.int64)
+    for i, j in np.ndindex(*values.shape):
+        best = -np.inf
+        for r in range(i * s, i * s + k):
+            for c in range(j * s, j * s + k):
+                if x[r, c] > best:
+                    best, indices[i, j] = x[r, c], r * x.shape[1] + c
+    return values, indices
+
+
+values, indices = max_pool_indices_loops(x, k=2, s=2)
+indices
 
 # %% jupyter={"source_hidden": true}
 plane = np.arange(16).reshape(4, 4)
-winners = [(int(m) // 4, int(m) % 4, 1, 1) for m in indices.ravel()]
+winners = [(int(m) // 4, int(m) % 4) for m in indices.ravel()]
 fig = figures.arrays_row(
-    [x, values[0], plane, indices[0]],
+    [x, values, plane, indices],
     titles=["x", "values", "number of\neach pixel", "indices"],
     operators=["→", "", "→"],
     highlights=[winners, cells, winners, cells],
+    cmap=["cividis", "cividis", "Greys", "Greys"],
 )
 figures.show(
     fig,
-    alt="The array x with its four winners framed, the pooled values, the numbers 0 to 15 of "
-    "the pixels with the same four framed, and the indices 1, 6, 12, 10.",
+    alt="The array x with its four winners framed, the pooled values, the numbers 0 to 15 of the "
+    "pixels with the same four framed, and the indices 1, 6, 12, 10.",
 )
 
 # %% [markdown]
-# **A tie.** In the upper right window two elements are 7. The first in reading order wins, index 6, not 7. It matters: only the winner gets the gradient.
+# **A tie.** In the upper right window two elements are 7. The first in reading order wins, index 6, not 7: `>` does not let an equal replace it. This is a convention, but it
+# matters, because only the winner gets the gradient.
 #
-# **NaN.** A NaN beats every number, so that a broken value is not hidden. Comparisons with NaN are always false, so code that only asks `x > best` loses it.
+# **NaN.** A broken value should not be hidden. In PyTorch and in `np.maximum` a NaN beats every number; among several NaNs PyTorch takes the last. But `>`, `<` and `==` with
+# a NaN are always false, so our loops can lose it.
+#
+# **Predict, then run.** Which of the three results is not NaN?
 
 # %%
-broken = np.array([[[np.nan, 8.0], [1.0, 2.0]]], dtype=np.float32)
-print("library:", max_pool2d(broken, 2).item())
-print("loops:  ", max_pool_loops(broken[0], k=2, s=2).item())
-print("swapped:", max_pool_loops(broken[0][:, ::-1], k=2, s=2).item())
-
-# %% [markdown]
-# Python's `max` keeps the NaN only when it comes first. NumPy's `np.maximum` always keeps it.
+broken = np.array([[8, np.nan], [1, 2]], dtype=np.float32)
+print("library:   ", max_pool2d(broken[None], 2).item())
+print("np.maximum:", max_pool_numpy(broken, 2, 2).item())
+print("loops:     ", pool_loops(broken, 2, 2, max).item())
 
 # %% [markdown]
 # ## 7 · The gradient of max pooling
 #
-# Training needs $\partial L/\partial x$, given $\partial L/\partial y$. Move one element of a window a little: only if it is the winner does $y$ move, and then by the same amount. So
+# Training needs $\partial L/\partial x$, the gradient of the loss $L$, given $\partial L/\partial y$. Move one element of a window a little: only if it is the winner does $y$
+# move, and then by the same amount. With $m$ the index of a pixel,
 #
 # $$\frac{\partial L}{\partial x_m} = \sum_{(i,j)\,:\,\text{index}_{ij} = m} \frac{\partial L}{\partial y_{ij}}$$
 #
 # Each gradient travels back to the element that won.
 
 # %%
-grad_output = np.array([[[10, 20], [30, 40]]], dtype=np.float32)
-grad_x = max_pool2d_backward(grad_output, indices, x[None].shape)
+def max_pool_backward_numpy(grad_output, indices, shape):
+    grad_x = np.zeros(shape, grad_output.dtype)
+    for plane in np.ndindex(*shape[:-2]):
+        np.add.at(grad_x[plane].reshape(-1), indices[plane].ravel(), grad_output[plane].ravel())
+    return grad_x
+
+
+grad_output = np.array([[10, 20], [30, 40]], dtype=np.float32)
+grad_x = max_pool_backward_numpy(grad_output, indices, x.shape)
 
 # %% jupyter={"source_hidden": true}
 fig = figures.arrays_row(
-    [grad_output[0], indices[0], grad_x[0]],
+    [grad_output, indices, grad_x],
     titles=["gradient of y", "indices", "gradient of x"],
     operators=["", "→"],
     highlights=[cells, cells, winners],
+    cmap=["cividis", "Greys", "cividis"],
 )
 figures.show(
     fig,
-    alt="Gradients 10, 20, 30, 40, the indices 1, 6, 12, 10, and the gradient of x: 10, 20, "
-    "30 and 40 at the four winners and 0 elsewhere.",
+    alt="Gradients 10, 20, 30, 40, the indices 1, 6, 12, 10, and the gradient of x: 10, 20, 30 and "
+    "40 at the four winners and 0 elsewhere.",
 )
 
 # %% [markdown]
 # **Overlapping windows.** With $k=3$, $s=1$ one element can win several windows. It gets the *sum*.
 #
-# **Predict, then run.** Below, the element in row 1, column 1 is the largest of all four windows. Each gradient is 1. The two lines look alike. Which one is right?
+# **Predict, then run.** Below, one element is the largest of all four windows, and each gradient is 1. The last two lines look alike. What does each give?
 
 # %%
-peak = np.zeros((1, 4, 4))
-peak[0, 1, 1] = 9
-_, places = max_pool2d(peak, 3, stride=1, return_indices=True)
-assigned, added = np.zeros(16), np.zeros(16)
-assigned[places.ravel()] = 1
-np.add.at(added, places.ravel(), 1)
-print("assigned:", assigned[5], "  added:", added[5])
+peak = np.zeros((4, 4))
+peak[1, 1] = 9
+_, places = max_pool_indices_loops(peak, k=3, s=1)
+
+wrong, right = np.zeros(16), np.zeros(16)
+wrong[places.ravel()] += 1
+np.add.at(right, places.ravel(), 1)
+print("wrong:", wrong[5], "  right:", right[5])
 
 # %% [markdown]
-# `assigned[places] = 1` writes four times into the same cell, and `assigned[places] += 1` would do no better. `np.add.at` adds every time. This is the commonest mistake with
-# this gradient, and it is invisible as long as windows do not overlap.
-
-# %%
-def max_pool_backward_arrays(grad_output, indices, shape):
-    grad_x = np.zeros((*shape[:-2], shape[-2] * shape[-1]), grad_output.dtype)
-    for plane in np.ndindex(*shape[:-2]):
-        np.add.at(grad_x[plane], indices[plane].ravel(), grad_output[plane].ravel())
-    return grad_x.reshape(shape)
+# `wrong[places] += 1` reads the old values once, adds, and writes: of four additions to the same cell one survives. `np.add.at` adds every time. This is the commonest mistake
+# with this gradient, and it cannot be seen as long as windows do not overlap.
 
 # %% [markdown]
 # ## 8 · The gradient of average pooling
 #
-# Every element of a window has the same share in its mean, so every element gets the same share of the gradient: $\frac{1}{k^2}\,\partial L/\partial y_{ij}$. Overlaps add up again.
+# Every element of a window has the same share in its mean, so every element gets the same share of the gradient, and overlaps add up again:
+#
+# $$\frac{\partial L}{\partial x_{rc}} = \frac{1}{k^2} \sum_{(i,j)\,:\,(r,c) \in \text{window}_{ij}} \frac{\partial L}{\partial y_{ij}}$$
+#
+# `taps` shows element $(a, b)$ of every window. Forward we read those views; backward we add to them.
 
 # %%
-grad_x = avg_pool2d_backward(grad_output, (1, 4, 4), kernel_size=2)
-overlap = avg_pool2d_backward(np.ones((1, 3, 3)), (1, 5, 5), kernel_size=3, stride=1) * 9
+def avg_pool_backward_numpy(grad_output, shape, k, s):
+    grad_x = np.zeros(shape, grad_output.dtype)
+    for tap in taps(grad_x, k, s):
+        tap += grad_output / k**2
+    return grad_x
+
+
+shared = avg_pool_backward_numpy(grad_output, (4, 4), k=2, s=2)
+holding = avg_pool_backward_numpy(np.full((3, 3), 9.0), (5, 5), k=3, s=1)
 
 # %% jupyter={"source_hidden": true}
 fig = figures.arrays_row(
-    [grad_output[0], grad_x[0], overlap[0]],
-    titles=["gradient of y", "gradient of x, 2×2", "how many 3×3 windows\nhold each pixel (stride 1)"],
+    [grad_output, shared, holding],
+    titles=["gradient of y", "gradient of x, 2×2", "how many 3×3 windows\nhold each pixel"],
     operators=["→", ""],
 )
 figures.show(
     fig,
-    alt="Gradients 10 to 40 spread over 2 by 2 windows as quarters, and a map of how many 3 "
-    "by 3 windows hold each pixel: 1 in the corners, 9 in the centre.",
+    alt="Gradients 10 to 40 spread over 2 by 2 windows as quarters; and how many 3 by 3 windows "
+    "with stride 1 hold each pixel: 1 in the corners, 9 in the centre.",
 )
+
+# %% [markdown]
+# On the right every gradient is 9, so that every window hands out exactly 1 to each of its pixels: the picture counts windows. Pixels near the edge are seen less often, and
+# learn less.
 
 # %% [markdown]
 # ## 9 · Are we right? Ask PyTorch
 #
-# `compare.with_torch` calls our function and PyTorch's with the same arguments and compares shape, dtype, values and gradients. Random odd shapes, a stride that is no
-# divisor, padding and dilation: easy inputs prove little.
+# `compare.with_torch` calls our function and PyTorch's with the same arguments, and compares shape, dtype, values and gradients. Random numbers, odd sizes and overlapping
+# windows: easy inputs prove little.
 
 # %%
-z = rng.standard_normal((2, 3, 11, 8), dtype=np.float32)
-options = dict(kernel_size=3, stride=2, padding=1, ceil_mode=True)
-_, places = max_pool2d(z, **options, return_indices=True)
+import torch.nn.functional as F
+
+z = rng.standard_normal((2, 3, 11, 7), dtype=np.float32)
 
 
-def backward(grad_output):
-    return max_pool_backward_arrays(grad_output, places, z.shape)
+def our_max_pool2d(x, kernel_size, stride):
+    return max_pool_numpy(x, kernel_size, stride)
 
 
-compare.with_torch(max_pool2d, z, return_indices=True, backward=backward, **options)
+_, where = max_pool2d(z, 3, stride=2, return_indices=True)
+compare.with_torch(
+    our_max_pool2d, z, kernel_size=3, stride=2, reference=F.max_pool2d,
+    backward=lambda grad: max_pool_backward_numpy(grad, where, z.shape),
+)
 
 # %%
-def backward(grad_output):
-    return avg_pool2d_backward(grad_output, z.shape, **options)
+def our_avg_pool2d(x, kernel_size, stride):
+    return avg_pool_numpy(x, kernel_size, stride)
 
 
-compare.with_torch(avg_pool2d, z, backward=backward, **options)
+compare.with_torch(
+    our_avg_pool2d, z, kernel_size=3, stride=2, reference=F.avg_pool2d,
+    backward=lambda grad: avg_pool_backward_numpy(grad, z.shape, k=3, s=2),
+)
+
+# %% [markdown]
+# The library takes every option at once: padding, dilation, `ceil_mode`, indices.
+
+# %%
+compare.with_torch(
+    max_pool2d, z, kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True, return_indices=True
+)
 
 # %% [markdown]
 # And when it is wrong? Here is the mistake of section 5, zeros for padding. Read what the comparison says.
 
 # %%
 def pool_with_zeros(x, kernel_size, stride, padding):
-    frame = [(0, 0)] * (x.ndim - 2) + [(padding, padding)] * 2
-    return max_pool_arrays(np.pad(x, frame), kernel_size, stride)
+    frame = [(0, 0), (0, 0), (padding, padding), (padding, padding)]
+    return max_pool_numpy(np.pad(x, frame), kernel_size, stride)
 
 
-compare.with_torch(pool_with_zeros, z - 2, reference=F.max_pool2d, kernel_size=3, stride=2, padding=1)
+compare.with_torch(
+    pool_with_zeros, z - 2, kernel_size=3, stride=2, padding=1, reference=F.max_pool2d
+)
 
 # %% [markdown]
 # A second opinion needs no PyTorch: nudge an input by a tiny amount and watch the output. This is a *finite difference*.
 
 # %%
-def pool(w):
-    return avg_pool2d(w, kernel_size=3, stride=2)
-
-
-w = rng.standard_normal((1, 2, 7, 7))
-g = rng.standard_normal(pool(w).shape)
-gradient = avg_pool2d_backward(g, w.shape, kernel_size=3, stride=2)
-compare.with_finite_differences(pool, [w], [gradient], grad_output=g)
+w = rng.standard_normal((7, 7))
+grad_output = rng.standard_normal((3, 3))
+gradient = avg_pool_backward_numpy(grad_output, w.shape, k=3, s=2)
+compare.with_finite_differences(
+    lambda w: avg_pool_numpy(w, k=3, s=2), [w], [gradient], grad_output=grad_output
+)
 
 # %% [markdown]
 # ## 10 · On a real photograph
 #
-# Max pooling keeps what is bright and sharp, average pooling keeps the local mean. Both at stride 8.
+# **Predict, then run.** A cat, pooled at stride 8 by the maximum, the mean and the minimum. Which one loses the dark stripes? Which one loses the glint in the eye?
 
 # %%
 cat = as_chw(photograph("chelsea", size=(288, 432)))
@@ -440,25 +524,29 @@ pooled = [cat, max_pool2d(cat, 8), avg_pool2d(cat, 8), -max_pool2d(-cat, 8)]
 
 # %% jupyter={"source_hidden": true}
 fig = figures.images_row(
-    [height_width_channels(image) for image in pooled],
+    [image.transpose(1, 2, 0) for image in pooled],
     titles=["photograph", "largest of 8×8", "mean of 8×8", "smallest of 8×8"],
     columns=2,
 )
 figures.show(
     fig,
-    alt="A cat: the photograph, then pooled by the maximum, which is lighter and keeps the "
-    "whiskers, by the mean, which is blurred, and by the minimum, which is darker.",
+    alt="A cat: the photograph; pooled by the maximum, lighter, its dark stripes faded; by the mean, "
+    "blurred; by the minimum, darker, the light in its eyes gone.",
 )
+
+# %% [markdown]
+# The maximum keeps highlights and swallows thin dark lines; the minimum does the opposite. The channels are pooled separately, so colours appear that were nowhere in the
+# photograph.
 
 # %% [markdown]
 # ## 11 · What resolution costs
 #
-# Suppose a network gives one label per 8×8 cell, and gives it perfectly: the commonest label of the cell. Scale that up again. How many pixels are right?
+# Suppose a network gives one label per 8×8 cell, and gives the right one: the commonest label of the cell. Enlarge that map again. How many pixels are right?
 #
-# The commonest label of a cell is itself an average pooling: pool the one-hot label map, take the largest.
+# Finding the commonest label is itself an average pooling: pool the one-hot label map, then take the largest share.
 
 # %%
-def best_possible(labels, stride, num_classes):
+def commonest_label(labels, stride, num_classes):
     one_hot = np.eye(num_classes)[labels].transpose(2, 0, 1)
     coarse = avg_pool2d(one_hot, stride, ceil_mode=True).argmax(0)
     return coarse.repeat(stride, 0).repeat(stride, 1)[: labels.shape[0], : labels.shape[1]]
@@ -466,7 +554,7 @@ def best_possible(labels, stride, num_classes):
 
 scene = street(seed=4, size=(256, 384))
 classes = len(scene.classes)
-coarse = {stride: best_possible(scene.labels, stride, classes) for stride in (4, 8, 16, 32)}
+coarse = {stride: commonest_label(scene.labels, stride, classes) for stride in (4, 8, 16, 32)}
 
 # %% jupyter={"source_hidden": true}
 label_maps = [scene.labels, *coarse.values()]
@@ -478,19 +566,24 @@ fig = figures.images_row(
 figures.label_legend(fig, scene.classes, scene.palette)
 figures.show(
     fig,
-    alt="The label map of a street scene, and the best maps possible at strides 4, 8, 16 and "
-    "32: the outlines turn into steps, then poles and people disappear.",
+    alt="A drawn street, its label map, and the commonest label of each cell at strides 4, 8, 16 and "
+    "32: outlines turn into steps, then poles and people disappear.",
 )
+
+# %% [markdown]
+# **Predict, then run.** At stride 16, which share of all pixels is right? Of the road? Of the poles?
 
 # %%
 for stride, labels in coarse.items():
     right = labels == scene.labels
-    pole = scene.labels == scene.classes.index("pole")
-    print(f"stride {stride:2}: {right.mean():6.1%} of all pixels are right", end="")
-    print(f", {right[pole].mean():6.1%} of the pole pixels")
+    print(f"stride {stride:2}: all {right.mean():6.1%}", end="")
+    for name in ("road", "building", "pole"):
+        print(f"   {name} {right[scene.labels == scene.classes.index(name)].mean():6.1%}", end="")
+    print()
 
 # %% [markdown]
-# Large regions hardly suffer. Thin things vanish. Average accuracy hides it, which is why lecture 07 counts class by class.
+# Roads hardly suffer; thin things vanish. The overall share hides it, which is why lecture 07 counts class by class. One constant label per cell cannot do better than this;
+# smoother upsampling can, and lecture 03 shows how.
 #
 # The next cell does the same on real street scenes if the CamVid data set is on this machine. Otherwise it says so.
 
@@ -504,7 +597,7 @@ if camvid.available():
         for number in range(0, len(frames), 40):
             _, labels = frames[number]
             known = labels != camvid.VOID
-            right += (best_possible(labels, stride, 12) == labels)[known].sum()
+            right += (commonest_label(labels, stride, 12) == labels)[known].sum()
             total += known.sum()
         print(f"CamVid test, every 40th frame, stride {stride:2}: {right / total:.1%}")
 else:
@@ -513,38 +606,41 @@ else:
 # %% [markdown]
 # ## 12 · What the receptive field gains
 #
-# The **receptive field** of a unit is the patch of the image that it can see. Write $r$ for its width, and $j$ for how many image pixels lie between neighbouring units.
-# A layer with window $k$ and stride $s$ gives
+# The **receptive field** of a unit is the patch of the image that it can see. Write $r$ for its width, and $t$ for the step between neighbouring units, both in pixels of the
+# image. A layer with window $k$ and stride $s$ gives
 #
-# $$r \leftarrow r + (k - 1)\, j, \qquad j \leftarrow j\, s$$
+# $$r \leftarrow r + (k - 1)\, t, \qquad t \leftarrow t\, s$$
 #
-# So after every pooling, all later layers grow the field twice as fast.
+# After a pooling with stride 2, every later layer widens the field by twice as much.
 
 # %%
 def receptive_fields(layers):
-    r, j, fields = 1, 1, []
+    r, t, fields = 1, 1, []
     for kernel_size, stride in layers:
-        r, j = r + (kernel_size - 1) * j, j * stride
+        r, t = r + (kernel_size - 1) * t, t * stride
         fields.append(r)
     return fields
 
 
-stage = [(3, 1), (3, 1)]
-plain = receptive_fields(stage * 5)
-pooled = receptive_fields((stage + [(2, 2)]) * 5)
-print("ten 3×3 convolutions:              ", plain[-1], "pixels")
-print("the same with a pooling every two: ", pooled[-1], "pixels")
+plain = receptive_fields([(3, 1)] * 15)
+pooled = receptive_fields([(3, 1), (3, 1), (2, 2)] * 5)
+needed = (pooled[-1] - 1) // 2 + 1
+print("15 layers, 3×3 convolutions only:          ", plain[-1], "pixels")
+print("15 layers, every third a 2×2 pooling:      ", pooled[-1], "pixels")
+print("convolutions needed for that without pooling:", needed)
 
 # %% jupyter={"source_hidden": true}
 fig, ax = plt.subplots(figsize=(7, 3.6))
-ax.plot(range(1, 11), plain, "o-", label="3×3 convolutions only")
-ax.plot(range(1, 16), pooled, "s-", label="with 2×2 pooling after every two")
+ax.plot(range(1, 16), plain, "o-", label="3×3 convolutions only")
+ax.plot(range(1, 16), pooled, "s-", label="every third layer a 2×2 pooling")
 ax.set(xlabel="layer", ylabel="receptive field, pixels", yscale="log")
+ax.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
+ax.minorticks_off()
 ax.legend()
 figures.show(
     fig,
-    alt="Receptive field over the layers: without pooling it grows by 2 pixels a layer to 21;"
-    " with pooling it grows ever faster, to 156 pixels.",
+    alt="Receptive field over 15 layers: with convolutions only it grows by 2 pixels a layer to 31; "
+    "with pooling it grows ever faster, to 156 pixels.",
 )
 
 # %% [markdown]
@@ -553,7 +649,7 @@ figures.show(
 # %% [markdown]
 # ## 13 · Try it yourself
 #
-# Move the sliders. Watch the framed window, the output size and the edge.
+# Move the sliders. Watch which elements win, and how large the output is.
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -563,15 +659,16 @@ def explore(kernel_size=2, stride=2, padding=0, dilation=1):
     if 2 * padding > kernel_size:
         return print(f"padding={padding} must be at most half of kernel_size={kernel_size}")
     y, places = max_pool2d(z[:1, 0], kernel_size, stride, padding, dilation, return_indices=True)
-    winners = {(int(m) // 8, int(m) % 8, 1, 1, "#D55E00") for m in places.ravel()}
+    winners = {(int(m) // 7, int(m) % 7, 1, 1, "#D55E00") for m in places.ravel()}
     fig = figures.arrays_row(
         [z[0, 0], y[0]],
         titles=["x, winners framed", f"y, {y.shape[1]}×{y.shape[2]}"],
         operators=["→"],
         fmt=".1f",
         highlights=[sorted(winners), []],
+        share_scale=True,
     )
-    figures.show(fig, alt=f"An 11 by 8 array, its winners framed, and its {y.shape[1:]} maxima.")
+    figures.show(fig, alt=f"An 11 by 7 array, its winners framed, and its {y.shape[1:]} maxima.")
 
 
 ipywidgets.interact(explore, kernel_size=(1, 4), stride=(1, 4), padding=(0, 2), dilation=(1, 2));
@@ -605,11 +702,22 @@ explore(kernel_size=3, stride=2, padding=1)
 # %% [markdown]
 # ## Exercises
 #
-# 1. Change one character of `max_pool_loops` so that the *last* of equals wins when you also record the place. Which comparison in this lecture notices?
+# 1. Change one character of `max_pool_indices_loops` so that the *last* of equals wins. Would a comparison on `z` notice? Why not?
 # 2. Pool with $k=3$, $s=2$, $p=1$ a picture of 224×224. How large is the result? And of 225×225?
-# 3. `-max_pool2d(-x, k)` is min pooling. What must its padding be?
+# 3. `-max_pool2d(-x, k)` is min pooling. What does its padding count as?
 # 4. Write `avg_pool2d` as a convolution. Which weights, which `groups`?
-# 5. Two 2×2 poolings after each other: equal to one 4×4 pooling? For the maximum? For the mean? At odd sizes?
+# 5. Two 2×2 poolings after each other: equal to one 4×4 pooling? For the maximum, for the mean? And at size 7 with `ceil_mode=True`?
+#
+# <details><summary>Answers</summary>
+#
+# 1. `>=` for `>`. Not on `z`: random floats have no ties. Test with small integers.
+# 2. 112×112, and 113×113.
+# 3. $+\infty$: the padding of $-x$ is $-\infty$, and its negative is $+\infty$.
+# 4. All weights $1/k^2$, `stride=k`, and as many groups as channels.
+# 5. Equal for both where the size is a multiple of 4. At size 7 the maximum is still equal; the mean is not, because the smaller windows at the edge count like full ones in
+#    the second pooling.
+#
+# </details>
 #
 # ## Sources
 #

@@ -26,8 +26,8 @@ def layer_diagram(
 ) -> Figure:
     """A network as a row of blocks, each (label, channels, height, width), joined by arrows.
 
-    The front of a block is as high as the layer has rows and as broad as it has channels, its side as deep as it has
-    columns, all by square roots so that small ones stay visible. Below each block stands its label and its shape, C×H×W.
+    The front of a block is as high as the layer has rows and as broad as it has channels, its side as deep as it
+    has columns, all by square roots so that small ones stay visible. Below each block stand its label and shape, C×H×W.
     `operations` are written above the arrows, one fewer than blocks. `skips` are arrows that run above the blocks, each
     (from, to) or (from, to, text) by block number. `height` is that of the tallest block in inches. More than `columns`
     blocks go on in the next row.

@@ -69,16 +69,16 @@ def colourise(labels, palette, void: int | None = None, void_colour: Sequence[in
     return colours
 
 
-def borders(labels) -> np.ndarray:
-    """bool H×W: pixels whose right or lower neighbour has another label.
+def borders(labels, void: int | None = None) -> np.ndarray:
+    """bool H×W: pixels whose right or lower neighbour has another label; borders with `void` do not count.
 
     >>> borders(np.array([[0, 0, 1]])).tolist()
     [[False, True, False]]
     """
     labels = check_labels(labels)
-    edge = np.zeros(labels.shape, bool)
-    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    edge[:-1] |= labels[:-1] != labels[1:]
+    edge, known = np.zeros(labels.shape, bool), labels != void if void is not None else np.ones(labels.shape, bool)
+    edge[:, :-1] |= (labels[:, :-1] != labels[:, 1:]) & known[:, :-1] & known[:, 1:]
+    edge[:-1] |= (labels[:-1] != labels[1:]) & known[:-1] & known[1:]
     return edge
 
 
@@ -100,7 +100,7 @@ def overlay(image, labels, palette, alpha: float = 0.55, void: int | None = None
     if void is not None:
         mixed[labels == void] = image[labels == void]
     if outline:
-        mixed[borders(labels)] = 255
+        mixed[borders(labels, void)] = 255
     return mixed
 
 
@@ -286,7 +286,9 @@ def labels_figure(
 
 
 def draw_boxes(ax: Axes, boxes, names: Sequence[str] | None = None, colours=None) -> None:
-    """Draws boxes (top, left, bottom, right; the last two exclusive) into `ax`, each with its name.
+    """Draws boxes (top, left, bottom, right; the last two exclusive) into `ax`, each with its name in a free corner.
+
+    `colours` (uint8 n×3) gives each box its colour. Draw the image first: `draw_image(ax, image)`.
 
     >>> fig, ax = plt.subplots()
     >>> ax.set(xlim=(0, 10), ylim=(10, 0))  # doctest: +ELLIPSIS
@@ -297,6 +299,7 @@ def draw_boxes(ax: Axes, boxes, names: Sequence[str] | None = None, colours=None
     >>> plt.close(fig)
     """
     colours = class_palette(max(1, len(boxes))) if colours is None else np.asarray(colours)
+    taken = []
     for i, (top, left, bottom, right) in enumerate(boxes):
         if bottom <= top or right <= left:
             raise ValueError(
@@ -307,10 +310,22 @@ def draw_boxes(ax: Axes, boxes, names: Sequence[str] | None = None, colours=None
             shape = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=edge, lw=thickness)
             ax.add_patch(shape)
         if names is not None:
-            _name_box(ax, top, left, names[i], colour)
+            _name_box(ax, boxes[i], names[i], colour, taken)
 
 
-def _name_box(ax, top, left, name, colour) -> None:
+def _name_box(ax, box, name, colour, taken) -> None:
+    """Writes a name into the first corner of a box where it covers no other name."""
     plate = {"facecolor": hexadecimal(colour), "edgecolor": "white", "pad": 2.5, "linewidth": 0.8}
-    x, y = max(left, 1), max(top, 1)
-    ax.text(x, y, name, fontsize=12, color=text_colour(colour / 255), va="top", ha="left", bbox=plate, clip_on=True)
+    text = ax.text(0, 0, name, fontsize=12, color=text_colour(colour / 255), bbox=plate, clip_on=True)
+    top, left, bottom, right = box
+    for (y, va), (x, ha) in (
+        (y, x) for y in ((top, "top"), (bottom, "bottom")) for x in ((left, "left"), (right, "right"))
+    ):
+        text.set(position=(x, y), va=va, ha=ha)
+        extent = text.get_window_extent().padded(5)
+        inside = ax.bbox.padded(6)
+        if not any(extent.overlaps(other) for other in taken) and inside.contains(extent.x0, extent.y0):
+            break
+    else:
+        text.set(position=(left, top), va="top", ha="left")
+    taken.append(text.get_window_extent().padded(4))

@@ -5,6 +5,7 @@ from matplotlib.colors import to_rgb
 
 from segedu.data.label_grid import PALETTE, label_grid
 from segedu.data.photographs import photograph
+from segedu.data.polygons import photograph_masks
 from segedu.data.synthetic import street
 from segedu.figures import (
     OKABE_ITO,
@@ -293,6 +294,13 @@ def test_boxes_stand_where_they_are_told():
     assert ax.patches[-1].get_bbox().bounds == (19.5, 9.5, 200, 100)
     with pytest.raises(ValueError, match=r"boxes\[0\]"):
         draw_boxes(ax, [(10, 20, 10, 30)])
+
+
+def test_names_of_boxes_do_not_cover_one_another():
+    fig = images_row([photograph("astronaut")])
+    draw_boxes(fig.axes[0], photograph_masks("astronaut").boxes, ["shuttle", "flag", "person", "helmet"])
+    assert_no_texts_overlap(fig)
+    assert_no_text_is_cut(fig)
 
 
 def test_a_diagram_refuses_what_it_cannot_draw():

@@ -1,8 +1,9 @@
-"""Normalisation and activations."""
+"""Normalisation, activations, and joining arrays."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 
 from benchmarks.case import Case, Operator, Shape, differentiable, normal
@@ -44,8 +45,37 @@ def softmax(shape: Shape, rng: np.random.Generator) -> list[Case]:
     )
 
 
+def log_softmax(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """Its logarithm, over the classes of every pixel."""
+    x = normal(rng, shape)
+    output = ops.log_softmax(x, 1)
+    return differentiable(
+        rng,
+        [x],
+        lambda x: ops.log_softmax(x, 1),
+        lambda x: F.log_softmax(x, 1),
+        lambda grad: ops.log_softmax_backward(grad, output, 1),
+        saved=[output],
+        length=shape[1],
+    )
+
+
+def concatenate(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """Two arrays along the channels, as the skip connections of U-Net."""
+    pair = [normal(rng, shape), normal(rng, shape)]
+    return differentiable(
+        rng,
+        pair,
+        lambda *arrays: ops.concatenate(arrays, 1),
+        lambda *tensors: torch.cat(tensors, 1),
+        lambda grad: ops.concatenate_backward(grad, [shape, shape], 1),
+    )
+
+
 OPERATORS = [
     Operator("batch norm, training", batch_norm, table=False),
     Operator("ReLU", relu, table=False),
     Operator("softmax over channels", softmax, shapes=((4, 21, 512, 512),), table=False),
+    Operator("log-softmax over channels", log_softmax, shapes=((4, 21, 512, 512),), table=False),
+    Operator("concatenate channels", concatenate, table=False),
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.case import FORWARD, WITH_GRADIENT, Case, Operator, Shape, normal
+from benchmarks.case import FORWARD, WITH_GRADIENT, Case, Operator, Shape, differentiable, normal
 from segedu import numpy_ops as ops
 
 VOID = 255
@@ -97,6 +97,64 @@ def dice_by_one_hot(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - ((2 * shared + 1) / (probability.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)).mean()
 
 
+def jaccard(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """The soft Jaccard loss over all pixels of the batch."""
+    return loss_cases(
+        normal(rng, shape),
+        labels(rng, shape, void=0),
+        ops.jaccard_loss,
+        ops.jaccard_loss_with_gradient,
+        pytorch_jaccard,
+    )
+
+
+def pytorch_jaccard(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """PyTorch has none: softmax and labels one-hot."""
+    probability = logits.softmax(1)
+    truth = torch.zeros_like(probability).scatter_(1, target[:, None], 1.0)
+    shared = (probability * truth).sum((0, 2, 3))
+    either = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3)) - shared
+    return 1 - ((shared + 1) / (either + 1)).mean()
+
+
+def lovasz(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """The Lovász-softmax loss over all pixels of the batch, the classes that are present."""
+    functions = ops.lovasz_softmax, ops.lovasz_softmax_with_gradient, pytorch_lovasz
+    return loss_cases(normal(rng, shape), labels(rng, shape, void=0), *functions)
+
+
+def pytorch_lovasz(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """PyTorch has none. Algorithm 1 of Berman, Triki and Blaschko, 2018, in the form of their own code."""
+    probability = logits.softmax(1).movedim(1, 0).flatten(1)
+    losses = []
+    for label, scores in enumerate(probability):
+        truth = (target.reshape(-1) == label).float()
+        errors, order = torch.sort((truth - scores).abs(), descending=True)
+        truth = truth[order]
+        shared = truth.sum() - truth.cumsum(0)
+        steps = 1 - shared / (truth.sum() + (1 - truth).cumsum(0))
+        steps[1:] -= steps[:-1].clone()
+        losses.append(torch.dot(errors, steps))
+    return torch.stack(losses).mean()
+
+
+def nll(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """The mean of minus the log-probability of the true class, and its gradient."""
+    logits = torch.from_numpy(normal(rng, shape))
+    log_probs = logits.log_softmax(1).numpy()
+    target = labels(rng, shape, void=0.1)
+    tensor = torch.from_numpy(target)
+    return differentiable(
+        rng,
+        [log_probs],
+        lambda x: ops.nll_loss(x, target, ignore_index=VOID),
+        lambda x: F.nll_loss(x, tensor, ignore_index=VOID),
+        lambda grad: ops.nll_loss_backward(grad, log_probs, target, ignore_index=VOID),
+        saved=[target],
+        length=target.size,
+    )
+
+
 def growth(size: int) -> Shape:
     """One image of 21 classes."""
     return (1, 21, size, size)
@@ -105,4 +163,7 @@ def growth(size: int) -> Shape:
 OPERATORS = [
     Operator("cross-entropy with void", cross_entropy, shapes=VOC, growth=growth),
     Operator("soft Dice loss", dice, shapes=VOC, growth=growth),
+    Operator("soft Jaccard loss", jaccard, shapes=VOC, table=False),
+    Operator("Lovász-softmax loss", lovasz, shapes=((1, 21, 256, 256),), table=False),
+    Operator("negative log-likelihood with void", nll, shapes=VOC, table=False),
 ]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.case import FORWARD, Case, Operator, Shape
+from benchmarks.case import FORWARD, Case, Operator, Shape, normal
 from benchmarks.cases.losses import VOID, labels
 from segedu import numpy_ops as ops
 
@@ -53,6 +53,19 @@ def pytorch_dice(matrix: torch.Tensor) -> torch.Tensor:
     return 2 * matrix.diagonal().double() / (matrix.sum(0) + matrix.sum(1))
 
 
+def top_k(shape: Shape, rng: np.random.Generator, k: int = 5) -> list[Case]:
+    """The share of pixels whose true class is among the k best logits."""
+    logits, target = normal(rng, shape), labels(rng, shape, void=0)
+    k = min(k, shape[1] - 1)
+    logits_tensor, target_tensor = torch.from_numpy(logits), torch.from_numpy(target)
+
+    def pytorch() -> torch.Tensor:
+        best = logits_tensor.topk(k, dim=1, sorted=False).indices
+        return (best == target_tensor[:, None]).any(1).double().mean()
+
+    return [Case(FORWARD, lambda: ops.top_k_accuracy(logits, target, k), pytorch, (logits, target))]
+
+
 def growth(size: int) -> Shape:
     """One label map."""
     return (1, size, size)
@@ -68,4 +81,5 @@ OPERATORS = [
     metric("confusion matrix", matrix_itself, matrix_itself),
     metric("IoU of each class", lambda matrix: ops.iou(matrix), pytorch_iou),
     metric("Dice of each class", lambda matrix: ops.class_dice(matrix), pytorch_dice),
+    Operator("top-5 accuracy", top_k, shapes=((4, 21, 512, 512),), table=False, growth=None),
 ]

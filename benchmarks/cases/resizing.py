@@ -43,11 +43,23 @@ def interpolate(shape: Shape, rng: np.random.Generator, **arguments) -> list[Cas
     )
 
 
+def pixel_shuffle(shape: Shape, rng: np.random.Generator) -> list[Case]:
+    """Four channels become one of twice the height and width."""
+    return differentiable(
+        rng,
+        [normal(rng, shape)],
+        lambda x: ops.pixel_shuffle(x, 2),
+        lambda x: F.pixel_shuffle(x, 2),
+        lambda grad: ops.pixel_shuffle_backward(grad, 2),
+    )
+
+
 OPERATORS = [
     Operator("max unpool 2×2", max_unpool),
     Operator("nearest ×2", partial(interpolate, mode="nearest")),
     Operator("bilinear ×2", partial(interpolate, mode="bilinear", align_corners=False)),
     Operator("bilinear ×2 align_corners", partial(interpolate, mode="bilinear", align_corners=True)),
+    Operator("pixel shuffle ×2", pixel_shuffle, table=False),
     Operator(
         "bilinear to 360×480",
         partial(interpolate, mode="bilinear", align_corners=False, size=(360, 480)),

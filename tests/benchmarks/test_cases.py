@@ -1,6 +1,7 @@
 """The cases: random inputs, honest bytes and operations, every operator of the course."""
 
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 from benchmarks import cases
 from segedu import numpy_ops
 
-# Each answer of dropout is random, so there is nothing to compare it with before timing it.
-NOT_MEASURED = {"dropout", "dropout_backward"}
+# The answers of dropout are random: nothing to compare them with before timing them.
+# The backward of a loss is what its "with gradient" computes.
+NOT_MEASURED = {"dropout", "dropout_backward"} | {
+    f"{loss}_backward" for loss in ("cross_entropy", "dice_loss", "jaccard_loss", "lovasz_softmax")
+}
 
 
 def case_of(name, shape, direction):
@@ -41,15 +45,22 @@ def test_names_are_unique():
     assert len(set(names)) == len(names)
 
 
-def test_every_function_on_images_is_measured():
+def measured():
+    """The functions of the course that the cases call."""
     source = "".join(path.read_text() for path in Path(inspect.getfile(cases)).parent.glob("*.py"))
-    images = {
-        name
-        for name in numpy_ops.__all__
-        if inspect.getmodule(getattr(numpy_ops, name)).__name__.split(".")[-1] != "metrics"
-    }
-    images = {name for name in images if inspect.isfunction(getattr(numpy_ops, name))}
-    assert {name for name in images if f"ops.{name}" not in source} <= NOT_MEASURED
+    return set(re.findall(r"\bops\.(\w+)", source))
+
+
+def test_every_operator_with_a_gradient_is_measured():
+    everything = set(numpy_ops.__all__)
+    gradients = {name for name in everything if name.endswith("_backward")}
+    operators = gradients | {name.removesuffix("_backward") for name in gradients}
+    missing = operators - NOT_MEASURED - measured()
+    assert not missing, f"add cases for {sorted(missing)} to benchmarks/cases/"
+
+
+def test_the_metrics_that_count_pixels_are_measured():
+    assert measured() >= {"confusion_matrix", "iou", "class_dice", "top_k_accuracy"}
 
 
 def test_max_pool_moves_input_values_and_indices():

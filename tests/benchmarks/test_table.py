@@ -1,5 +1,7 @@
 """Tables: the README's text is made from a record and replaces only what stands between its markers."""
 
+import io
+
 import pytest
 from rich.console import Console
 
@@ -51,7 +53,7 @@ def test_update_refuses_a_readme_without_both_markers(quick_record, text, tmp_pa
 
 
 def test_the_printed_table_names_operators_conditions_and_what_is_over_the_target(quick_record, result):
-    console = Console(width=140, record=True, quiet=False, file=open("/dev/null", "w"))
+    console = Console(width=140, record=True, file=io.StringIO())
     table.show(full(quick_record, result(operator="slowest", ours=1.7, pytorch=1.0)), console)
     text = console.export_text()
     assert "slowest" in text

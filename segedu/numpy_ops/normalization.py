@@ -55,23 +55,25 @@ def batch_norm(
     _check(x, running_mean, running_var, weight, bias, training, eps)
     channels = _by_channel(x)
     result = np.empty(channels.shape, x.dtype)
-    mean = np.zeros(x.shape[1], x.dtype) if training else running_mean
-    variance = np.ones(x.shape[1], x.dtype) if training else running_var
+    mean, variance = np.zeros(x.shape[1], x.dtype), np.ones(x.shape[1], x.dtype)
     if x.size == 0:
         return result.reshape(x.shape)
 
     def work(part: slice) -> None:
         block, out = channels[:, part], result[:, part]
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # NaN and ∞ go through, as in PyTorch
-            if training:
-                mean[part] = _channel_mean(block)
+        if training:
+            mean[part] = _channel_mean(block)
             np.subtract(block, mean[part, None], out=out)
-            if training:
-                variance[part] = _channel_dot(out, out) / _count(block)
-            scale = 1 / np.sqrt(variance[part] + x.dtype.type(eps))
-            out *= (scale if weight is None else scale * weight[part])[:, None]
-            if bias is not None:
-                out += bias[part, None]
+            variance[part] = _channel_dot(out, out) / block.dtype.type(_count(block))
+            scale = _scale(variance[part], weight, part, eps)
+            shift = None if bias is None else bias[part]
+            out *= scale[:, None]
+        else:
+            scale = _scale(running_var[part], weight, part, eps)
+            shift = -running_mean[part] * scale + (0 if bias is None else bias[part])
+            np.multiply(block, scale[:, None], out=out)
+        if shift is not None:
+            out += shift[:, None]
 
     for_each_block(work, x.shape[1], x.nbytes // x.shape[1])
     if training and running_mean is not None:
@@ -88,6 +90,13 @@ def _by_channel(x: np.ndarray) -> np.ndarray:
 
 def _count(block: np.ndarray) -> int:
     return block.shape[0] * block.shape[2]
+
+
+def _scale(variance: np.ndarray, weight: np.ndarray | None, part: slice, eps: float) -> np.ndarray:
+    """weight/√(σ² + eps) of some channels."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 1 / np.sqrt(variance + variance.dtype.type(eps))
+        return scale if weight is None else scale * weight[part]
 
 
 def _channel_mean(block: np.ndarray) -> np.ndarray:
@@ -179,23 +188,19 @@ def batch_norm_backward(
     def work(part: slice) -> None:
         block, grad, out = channels[:, part], grads[:, part], result[:, part]
         count = x.dtype.type(_count(block))
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            mean = _channel_mean(block) if training else running_mean[part]
-            normalized = block - mean[:, None]
-            variance = _channel_dot(normalized, normalized) / count if training else running_var[part]
-            scale = 1 / np.sqrt(variance + x.dtype.type(eps))
-            normalized *= scale[:, None]
-            grad_bias[part] = grad.sum(2).sum(0)
-            grad_weight[part] = _channel_dot(grad, normalized)
-            if weight is not None:
-                scale = scale * weight[part]
-            if training:
-                normalized *= (grad_weight[part] / count)[:, None]
-                np.subtract(grad, normalized, out=out)
-                out -= (grad_bias[part] / count)[:, None]
-                out *= scale[:, None]
-            else:
-                np.multiply(grad, scale[:, None], out=out)
+        mean = _channel_mean(block) if training else running_mean[part]
+        centred = block - mean[:, None]
+        variance = _channel_dot(centred, centred) / count if training else running_var[part]
+        normalize, scale = _scale(variance, None, part, eps), _scale(variance, weight, part, eps)
+        grad_bias[part] = grad.sum(2).sum(0)
+        grad_weight[part] = _channel_dot(grad, centred) * normalize
+        if training:
+            centred *= (normalize * grad_weight[part] / count)[:, None]
+            np.subtract(grad, centred, out=out)
+            out -= (grad_bias[part] / count)[:, None]
+            out *= scale[:, None]
+        else:
+            np.multiply(grad, scale[:, None], out=out)
 
     if x.size:
         for_each_block(work, x.shape[1], x.nbytes // x.shape[1])

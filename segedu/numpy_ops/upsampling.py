@@ -7,7 +7,8 @@ lies at a source coordinate of the input; `_nearest` and `_linear` say which, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,24 +18,95 @@ from segedu.numpy_ops._blocks import for_each_block, planes
 Scale = float | Sequence[float]
 
 
-class _Axis(NamedTuple):
-    """Which input pixels an axis of the output is made of: Σ over taps of weight·input[index]."""
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """What an axis of the output is made of: Σ over taps of weight·input[index]."""
 
     size: int  # of the input
-    indices: tuple[np.ndarray, ...]  # a tap's input pixel for each output pixel, never decreasing
+    indices: tuple[np.ndarray, ...]  # a tap's input pixel for each output pixel
     weights: tuple[np.ndarray, ...] | None  # None: one tap of weight 1
+    doubles: bool = False  # bilinear by 2: the weights are ¼ and ¾ throughout
 
     @property
     def output(self) -> int:
         return len(self.indices[0])
 
-    @property
-    def repeats(self) -> int | None:
-        """k where every input pixel is simply repeated k times, else None."""
+    @cached_property
+    def repeats(self) -> int:
+        """k where every input pixel is simply repeated k times, else 0."""
         times, rest = divmod(self.output, self.size)
         if self.weights or rest or not np.array_equal(self.indices[0], np.arange(self.output) // times):
-            return None
+            return 0
         return times
+
+    @cached_property
+    def reversed(self) -> _Axis:
+        """The axis that takes gradients back: the taps of an input pixel are the output pixels it went to."""
+        target = np.concatenate(self.indices)
+        order = np.argsort(target, kind="stable")
+        count = np.bincount(target, minlength=self.size)
+        first = np.cumsum(count) - count
+        source = np.tile(np.arange(self.output), len(self.indices))[order]
+        weight = np.ones(len(order), np.float32) if self.weights is None else np.concatenate(self.weights)[order]
+        indices, weights = [], []
+        for number in range(count.max()):  # a pixel that has fewer taps takes its first one again, with weight 0
+            place = np.minimum(np.where(number < count, first + number, first), len(order) - 1)
+            indices.append(source[place])
+            weights.append(np.where(number < count, weight[place], 0).astype(weight.dtype))
+        return _Axis(self.output, tuple(indices), tuple(weights))
+
+    def apply(self, block: np.ndarray, dimension: int, out: np.ndarray | None = None) -> np.ndarray:
+        """The output of a block of planes along one dimension."""
+        if out is None:
+            shape = list(block.shape)
+            shape[dimension] = self.output
+            out = np.empty(shape, block.dtype)
+        if self.repeats:
+            for phase in _phases(out, dimension, self.repeats):
+                phase[...] = block
+            return out
+        if self.doubles:
+            return _double(block, dimension, out)
+        block.take(self.indices[0], dimension, out=out, mode="clip")  # "raise" would copy through a buffer
+        if self.weights is None:
+            return out
+        weights = [np.expand_dims(weight, (0, 3 - dimension)) for weight in self.weights]
+        out *= weights[0]
+        tap = np.empty_like(out) if len(weights) > 1 else out
+        for index, weight in zip(self.indices[1:], weights[1:], strict=True):
+            block.take(index, dimension, out=tap, mode="clip")
+            tap *= weight
+            out += tap
+        return out
+
+    def collect(self, grads: np.ndarray, dimension: int, out: np.ndarray | None = None) -> np.ndarray:
+        """The reverse of `apply`: the sum of the gradients of all output pixels that an input pixel went to."""
+        if not self.repeats:
+            return self.reversed.apply(grads, dimension, out)
+        phases = _phases(grads, dimension, self.repeats)
+        if len(phases) == 1:
+            out = phases[0] if out is None else np.copyto(out, phases[0])
+            return out
+        out = np.add(phases[0], phases[1], out=out)
+        for phase in phases[2:]:
+            out += phase
+        return out
+
+
+def _phases(array: np.ndarray, dimension: int, step: int) -> list[np.ndarray]:
+    """Every step-th row (dimension 1) or column (2), starting at 0, 1, …, step − 1."""
+    return [array[(slice(None),) * dimension + (slice(phase, None, step),)] for phase in range(step)]
+
+
+def _double(block: np.ndarray, dimension: int, out: np.ndarray) -> np.ndarray:
+    """Bilinear by 2: the products with ¼ and ¾ serve two output pixels each, which halves the work."""
+    x, y = np.moveaxis(block, dimension, 0), np.moveaxis(out, dimension, 0)
+    quarter, rest = x * x.dtype.type(0.25), x * x.dtype.type(0.75)
+    np.add(quarter[:-1], rest[1:], out=y[2::2])
+    np.add(rest[:-1], quarter[1:], out=y[1:-1:2])
+    np.add(rest[-1], quarter[-1], out=y[-1])
+    np.add(x[0], x[min(1, len(x) - 1)] * 0, out=y[0])  # PyTorch's 0·∞ = NaN
+    return out
 
 
 def _nearest(size: int, output: int, scale: float | None) -> _Axis:
@@ -63,7 +135,8 @@ def _linear(size: int, output: int, scale: float | None, align_corners: bool, dt
     left = np.minimum(coordinates.astype(np.int64), size - 1)
     right = left if output == size else np.minimum(left + 1, size - 1)
     share = np.clip(coordinates - left.astype(dtype), 0, 1)
-    return _Axis(size, (left, right), (1 - share, share))
+    doubles = output == 2 * size and scale in (None, 2) and not align_corners
+    return _Axis(size, (left, right), (1 - share, share), doubles)
 
 
 def _axes(
@@ -134,7 +207,7 @@ def interpolate(
     result = np.empty((len(planes_in), rows.output, columns.output), x.dtype)
 
     def work(part: slice) -> None:
-        result[part] = _resample(_resample(planes_in[part], columns, 2), rows, 1)
+        rows.apply(columns.apply(planes_in[part], 2), 1, out=result[part])
 
     for_each_block(
         work, len(planes_in), planes_in.itemsize * max(rows.output * columns.output, rows.size * columns.size)
@@ -144,18 +217,6 @@ def interpolate(
 
 def _larger_plane(rows: _Axis, columns: _Axis) -> int:
     return max(rows.output * columns.output, rows.size * columns.size)
-
-
-def _resample(block: np.ndarray, axis: _Axis, dimension: int) -> np.ndarray:
-    taps = [block.take(index, dimension) for index in axis.indices]
-    if axis.weights is None:
-        return taps[0]
-    shape = [1, 1, 1]
-    shape[dimension] = -1
-    with np.errstate(invalid="ignore"):  # ∞·0 and ∞ − ∞ are NaN, without a word, as in PyTorch
-        result = taps[0] * axis.weights[0].reshape(shape)
-        result += taps[1] * axis.weights[1].reshape(shape)
-    return result
 
 
 def interpolate_backward(
@@ -190,28 +251,10 @@ def interpolate_backward(
     result = np.empty((len(grads), rows.size, columns.size), grad.dtype)
 
     def work(part: slice) -> None:
-        result[part] = _collect(_collect(grads[part], rows, 1), columns, 2)
+        columns.collect(rows.collect(grads[part], 1), 2, out=result[part])
 
     for_each_block(work, len(grads), grads.itemsize * _larger_plane(rows, columns))
     return result.reshape(input_shape)
-
-
-def _collect(grads: np.ndarray, axis: _Axis, dimension: int) -> np.ndarray:
-    """The reverse of `_resample`: the sum of the gradients of all output pixels that an input pixel went to."""
-    shape = list(grads.shape)
-    shape[dimension] = axis.size
-    result = np.zeros(shape, grads.dtype)
-    along = np.moveaxis(result, dimension, 0)
-    source = np.moveaxis(grads, dimension, 0)
-    for number, index in enumerate(axis.indices):
-        weighted = source
-        if axis.weights is not None:
-            weighted = source * axis.weights[number].reshape(-1, 1, 1)
-        pixel, first, count = np.unique(index, return_index=True, return_counts=True)
-        for turn in range(count.max()):
-            more = count > turn
-            along[pixel[more]] += weighted[first[more] + turn]
-    return result
 
 
 def pixel_shuffle(x: np.ndarray, upscale_factor: int) -> np.ndarray:

@@ -247,7 +247,7 @@ def test_gradients_are_compared_with_autograd(rng: np.random.Generator) -> None:
 
 
 def conv2d_backward(g, x, w):
-    n, _, h, width = g.shape
+    _n, _, h, width = g.shape
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     for i in range(h):
         for j in range(width):

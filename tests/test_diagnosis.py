@@ -265,7 +265,8 @@ def test_every_alternative_is_recognised(operator: str, number: int, rng: Rng) -
     for args, kwargs in settings(operator, rng):
         context = {"operator": operator, "args": args, "kwargs": kwargs}
         try:
-            actual = calls._result((change,), context)
+            with reference.quiet():
+                actual = calls._result((change,), context)
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError, ZeroDivisionError):
             continue
         expected = reference.call(reference.find(operator), args, kwargs)
@@ -273,3 +274,264 @@ def test_every_alternative_is_recognised(operator: str, number: int, rng: Rng) -
         if actual is not None:
             heard.append(explain(actual, expected, context))
     assert [f"Your result equals PyTorch's {operator} {description}."] in heard, heard
+
+
+# --- wrong operators, written out in NumPy, as students write them
+
+
+def windows(x: np.ndarray, kernel: tuple, stride: int = 1) -> np.ndarray:
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(-2, -1))
+    return view[..., ::stride, ::stride, :, :]
+
+
+def conv(x: np.ndarray, weight: np.ndarray, bias: object = None, stride: int = 1, padding: int = 0) -> np.ndarray:
+    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    y = np.einsum("nchwij,ocij->nohw", windows(x, weight.shape[2:], stride), weight)
+    return y if bias is None else y + bias[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ("kernel flipped, rows and columns reversed", lambda x, w, b, s, p: conv(x, w[..., ::-1, ::-1], b, s, p)),
+        ("rows and columns swapped", lambda x, w, b, s, p: conv(x, w.swapaxes(2, 3), b, s, p)),
+        ("the bias is not added", lambda x, w, b, s, p: conv(x, w, None, s, p)),
+        ("the bias added twice", lambda x, w, b, s, p: conv(x, w, 2 * b, s, p)),
+        ("the stride is ignored", lambda x, w, b, s, p: conv(x, w, b, 1, p)),
+        ("the padding is left out", lambda x, w, b, s, p: conv(x, w, b, s, 0)),
+        ("with stride=1 and with bias=None", lambda x, w, b, s, p: conv(x, w, None, 1, p)),
+        ("with padding=0 and with stride=1", lambda x, w, b, s, p: conv(x, w, b, 1, 0)),
+        (
+            "copies of the border",
+            lambda x, w, b, s, p: conv(np.pad(x, [(0, 0), (0, 0), (p, p), (p, p)], "edge"), w, b, s),
+        ),
+        ("last input channel only", lambda x, w, b, s, p: conv(x[:, -1:], w[:, -1:], b, s, p)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_wrong_convolutions_are_recognised(words: str, wrong: Callable, dtype: type, rng: Rng) -> None:
+    def conv2d(x, weight, bias, stride, padding):
+        return wrong(x, weight, bias, stride, padding)
+
+    x, w, b = (rng.standard_normal(s).astype(dtype) for s in ((2, 3, 9, 8), (4, 3, 3, 3), (4,)))
+    found = sentences(compare.with_torch(conv2d, x, w, b, stride=2, padding=1))
+    assert len(found) == 1, found
+    assert words in found[0]
+
+
+def right_pool(x: np.ndarray, k: int, s: int, p: int, fill: float = -np.inf) -> tuple[np.ndarray, np.ndarray]:
+    _h, w = x.shape[-2:]
+    padded = np.pad(x, [(0, 0), (0, 0), (p, p), (p, p)], constant_values=fill)
+    view = windows(padded, (k, k), s)
+    flat = view.reshape(*view.shape[:4], -1)
+    best = flat.argmax(-1)
+    row = np.arange(flat.shape[2])[:, None] * s - p + best // k
+    column = np.arange(flat.shape[3]) * s - p + best % k
+    return flat.max(-1), row * w + column
+
+
+INDEX_MISTAKES = [
+    ("count within each window", lambda i, h, w, p: None),
+    ("column·height + row", lambda i, h, w, p: i % w * h + i // w),
+    ("over the whole batch", lambda i, h, w, p: i + np.arange(6).reshape(2, 3, 1, 1) * h * w),
+    ("over the channels of an image", lambda i, h, w, p: i + np.arange(3).reshape(3, 1, 1) * h * w),
+    ("count in the padded plane", lambda i, h, w, p: (i // w + p) * (w + 2 * p) + i % w + p),
+    ("padding is not subtracted", lambda i, h, w, p: (i // w + p) * w + i % w + p),
+    ("use the padded width", lambda i, h, w, p: i // w * (w + 2 * p) + i % w),
+    ("use the width of the output", lambda i, h, w, p: i // w * i.shape[-1] + i % w),
+    ("use the height", lambda i, h, w, p: i // w * h + i % w),
+    ("start at 1", lambda i, h, w, p: i + 1),
+    ("rows only", lambda i, h, w, p: i // w),
+    ("columns only", lambda i, h, w, p: i % w),
+]
+
+
+@pytest.mark.parametrize(("words", "mistake"), INDEX_MISTAKES, ids=[m[0] for m in INDEX_MISTAKES])
+def test_wrong_indices_are_recognised(words: str, mistake: Callable, rng: Rng) -> None:
+    def max_pool2d(x, kernel_size, stride, padding, return_indices):
+        values, indices = right_pool(x, kernel_size, stride, padding)
+        if words == "count within each window":
+            padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=-np.inf)
+            return values, windows(padded, (3, 3), 2).reshape(*values.shape, -1).argmax(-1)
+        return values, mistake(indices, *x.shape[-2:], padding)
+
+    x = rng.standard_normal((2, 3, 9, 8))
+    found = sentences(compare.with_torch(max_pool2d, x, 3, stride=2, padding=1, return_indices=True))
+    assert len(found) == 1, found
+    assert words in found[0]
+
+
+def test_right_pooling_passes_and_zero_padding_is_recognised(rng: Rng) -> None:
+    def max_pool2d(x, kernel_size, stride, padding):
+        return right_pool(x, kernel_size, stride, padding, fill)[0]
+
+    x = rng.standard_normal((2, 3, 9, 8)) - 1
+    fill = -np.inf
+    assert compare.with_torch(max_pool2d, x, 3, 2, 1)
+    fill = 0.0
+    found = sentences(compare.with_torch(max_pool2d, x, 3, 2, 1))
+    assert len(found) == 1
+    assert "padding filled by 0: fill it with -inf" in found[0]
+
+
+def test_last_maximum_of_a_tie_is_recognised(rng: Rng) -> None:
+    def max_pool2d(x, kernel_size, return_indices):
+        flat = windows(x, (2, 2), 2).reshape(*x.shape[:2], 4, 4, 4)
+        best = 3 - flat[..., ::-1].argmax(-1)
+        rows, columns = np.arange(4)[:, None] * 2 + best // 2, np.arange(4) * 2 + best % 2
+        return flat.max(-1), rows * 8 + columns
+
+    x = rng.integers(0, 3, size=(2, 3, 8, 8)).astype(np.float64)
+    found = sentences(compare.with_torch(max_pool2d, x, 2, return_indices=True))
+    assert len(found) == 1
+    assert "the first one wins" in found[0]
+
+
+# --- gradients
+
+
+def test_overwritten_pooling_gradient_is_recognised(rng: Rng) -> None:
+    def max_pool2d(x, kernel_size, stride):
+        return right_pool(x, kernel_size, stride, 0)[0]
+
+    x = rng.standard_normal((2, 3, 9, 9))
+    _, indices = right_pool(x, 3, 2, 0)
+
+    def spread(g: np.ndarray, add: bool) -> np.ndarray:
+        dx = np.zeros((6, 81))
+        where = np.arange(6)[:, None], indices.reshape(6, -1)
+        if add:
+            np.add.at(dx, where, g.reshape(6, -1))
+        else:
+            dx[where] = g.reshape(6, -1)
+        return dx.reshape(x.shape)
+
+    assert compare.with_torch(max_pool2d, x, 3, 2, backward=lambda g: spread(g, True))
+    found = sentences(compare.with_torch(max_pool2d, x, 3, 2, backward=lambda g: spread(g, False)))
+    assert len(found) == 1
+    assert "shared maxima overwritten" in found[0]
+    ones = sentences(compare.with_torch(max_pool2d, x, 3, 2, backward=lambda g: spread(np.ones_like(g), True)))
+    assert ones == ["Your gradient is right for a grad_output of ones: the chain rule multiplies by grad_output."]
+
+
+def test_gradient_to_every_maximum_of_a_tie_is_recognised(rng: Rng) -> None:
+    def max_pool2d(x, kernel_size):
+        return right_pool(x, 2, 2, 0)[0]
+
+    def backward(g: np.ndarray) -> np.ndarray:
+        best, g = (a.repeat(2, -2).repeat(2, -1) for a in (max_pool2d(x, 2), g))
+        return (x == best) * g
+
+    x = rng.integers(0, 3, size=(2, 3, 6, 8)).astype(np.float64)
+    found = sentences(compare.with_torch(max_pool2d, x, 2, backward=backward))
+    assert len(found) == 1
+    assert "every maximum of a tie" in found[0]
+
+
+def test_overwritten_convolution_gradient_is_recognised(rng: Rng) -> None:
+    x, w = rng.standard_normal((2, 3, 9, 8)), rng.standard_normal((4, 3, 3, 3))
+
+    def conv2d(x, weight, stride, padding):
+        return conv(x, weight, None, stride, padding)
+
+    def backward(g: np.ndarray) -> tuple:
+        dx = np.zeros((2, 3, 11, 10))
+        for i in range(g.shape[2]):
+            for j in range(g.shape[3]):
+                dx[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] = np.einsum("no,ocij->ncij", g[:, :, i, j], w)
+        return dx[:, :, 1:-1, 1:-1], None
+
+    found = sentences(compare.with_torch(conv2d, x, w, stride=2, padding=1, backward=backward))
+    assert len(found) == 1
+    assert "overlapping windows overwritten" in found[0]
+
+
+def test_overwritten_average_gradient_is_recognised(rng: Rng) -> None:
+    x = rng.standard_normal((2, 3, 9, 8))
+
+    def avg_pool2d(x, kernel_size, stride):
+        return windows(x, (3, 3), 2).mean((-2, -1))
+
+    def backward(g: np.ndarray) -> np.ndarray:
+        dx = np.zeros_like(x)
+        for i in range(g.shape[2]):
+            for j in range(g.shape[3]):
+                dx[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] = g[:, :, i : i + 1, j : j + 1] / 9
+        return dx
+
+    found = sentences(compare.with_torch(avg_pool2d, x, 3, 2, backward=backward))
+    assert len(found) == 1
+    assert "overlapping windows overwritten" in found[0]
+
+
+def test_gradient_of_another_call_is_recognised(rng: Rng) -> None:
+    x, w, b = rng.standard_normal((2, 3, 9, 8)), rng.standard_normal((4, 3, 3, 3)), rng.standard_normal(4)
+
+    def conv2d(x, weight, bias):
+        return conv(x, weight, bias)
+
+    def backward(g: np.ndarray) -> tuple:
+        dw = np.einsum("ncijhw,nohw->ocij", windows(x, g.shape[2:]), g)
+        dx = conv(g, w.swapaxes(0, 1), padding=2)  # forgets to flip the kernel
+        return dx, dw[..., ::-1, ::-1], g.sum((0, 1, 2))
+
+    report = compare.with_torch(conv2d, x, w, b, backward=backward)
+    message, found = report.message, sentences(report)
+    assert len(found) == 2
+    assert all("Your gradient equals that of PyTorch's conv2d with the kernel flipped" in s for s in found)
+    assert "Gradient of bias: the shape is (8,), expected (4,)" in message
+
+
+def test_only_overlaps_wrong_is_recognised(rng: Rng) -> None:
+    x, w = rng.standard_normal((2, 3, 4, 5)), rng.standard_normal((3, 2, 3, 3))
+
+    def conv_transpose2d(x, weight, stride):
+        right = F.conv_transpose2d(torch.tensor(x), torch.tensor(weight), stride=stride).numpy()
+        often = F.conv_transpose2d(torch.ones(1, 1, 4, 5), torch.ones(1, 1, 3, 3), stride=stride).numpy()[0, 0]
+        return right / often
+
+    found = sentences(compare.with_torch(conv_transpose2d, x, w, stride=2))
+    assert len(found) == 1
+    assert "Only where windows overlap" in found[0]
+
+
+@pytest.mark.parametrize("operator", GRADIENTS)
+def test_alternative_gradients_belong_to_known_operators(operator: str) -> None:
+    assert operator in ALTERNATIVES
+
+
+# --- speed and safety
+
+
+def test_a_failing_recogniser_is_passed_over(rng: Rng, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segedu import diagnosis
+
+    def broken(actual, expected, context):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(diagnosis, "RECOGNISERS", (broken, *diagnosis.RECOGNISERS))
+    x = rng.standard_normal((3, 4))
+    assert explain(-x, x) == ["Every value has the wrong sign."]
+
+
+def test_a_comparison_is_fast_and_a_diagnosis_takes_less_than_a_second(rng: Rng) -> None:
+    def conv2d(x, weight, padding):
+        return conv(x, weight, None, 1, padding) + noise
+
+    x, w, noise = rng.standard_normal((2, 3, 16, 16)), rng.standard_normal((4, 3, 3, 3)), 0.0
+    compare.with_torch(conv2d, x, w, padding=1)
+    start = time.thread_time()
+    assert compare.with_torch(conv2d, x, w, padding=1)
+    assert time.thread_time() - start < 0.05
+    noise = rng.standard_normal((2, 4, 16, 16))
+    start = time.thread_time()
+    assert sentences(compare.with_torch(conv2d, x, w, padding=1)) == []
+    assert time.thread_time() - start < 1
+
+
+def test_a_diagnosis_of_large_arrays_stays_short(rng: Rng) -> None:
+    x = rng.standard_normal((4, 16, 128, 128), dtype=np.float32)
+    noise = rng.standard_normal(x.shape, dtype=np.float32)
+    start = time.thread_time()
+    assert explain(noise, x) == []
+    assert time.thread_time() - start < 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from segedu.diagnosis import calls, indices, places, shapes, values
+from segedu.diagnosis import calls, indices, places, reference, shapes, values
 
 Recogniser = Callable[[np.ndarray, np.ndarray, dict], Iterable[str]]
 
@@ -58,7 +58,7 @@ def explain(actual: np.ndarray, expected: np.ndarray, context: dict | None = Non
 
 def _tried(recogniser: Recogniser, actual: np.ndarray, expected: np.ndarray, context: dict) -> list[str]:
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), reference.quiet():
             return list(recogniser(actual, expected, context))
     except Exception:  # a diagnosis that fails must never hide the report itself
         return []

@@ -1,5 +1,6 @@
 """Results that are right except in one place: the border, the last row, one channel, where windows overlap."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,20 +11,18 @@ from segedu.diagnosis.calls import arguments
 from segedu.diagnosis.values import same
 
 
-def unwritten(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+def unwritten(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Zero where it is wrong."""
-    wrong = _wrong(actual, expected, context)
-    if wrong is None or wrong.all() or np.any(actual[wrong] != 0):
+    if np.any(actual[wrong] != 0):
         return
     some = words.count(int(wrong.sum()), "value is 0", "values are 0")
-    lines = list(one_line(actual, expected, context)) or [""]
+    lines = list(one_line(wrong, actual, context)) or [""]
     yield f"{some} and should not be, the others are right: were they ever written? {lines[0]}".strip()
 
 
-def border(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+def border(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Wrong on all four sides of the border only."""
-    wrong = _wrong(actual, expected, context)
-    if wrong is None or wrong.ndim < 2:
+    if wrong.ndim < 2:
         return
     plane = wrong.reshape(-1, *wrong.shape[-2:]).any(axis=0)
     h, w = plane.shape
@@ -37,10 +36,9 @@ def border(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[
         )
 
 
-def one_line(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+def one_line(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Wrong in one row, column, channel or image only."""
-    wrong = _wrong(actual, expected, context)
-    if wrong is None or wrong.ndim == 0 or wrong.sum() < 2:
+    if wrong.ndim == 0 or wrong.sum() < 2:
         return
     names = words.AXES.get(wrong.ndim) or ()
     for axis, noun in zip(range(wrong.ndim), names, strict=False):
@@ -51,22 +49,20 @@ def one_line(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterato
             yield f"Only {noun} {where[0]}{last} is wrong."
 
 
-def last_lines(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+def last_lines(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Wrong in the last row and the last column, or in the first ones, only."""
-    wrong = _wrong(actual, expected, context)
-    if wrong is None or wrong.ndim < 2 or min(wrong.shape[-2:]) < 3:
+    if wrong.ndim < 2 or min(wrong.shape[-2:]) < 3:
         return
     for name, inside in (("last", wrong[..., :-1, :-1]), ("first", wrong[..., 1:, 1:])):
         if not inside.any():
             yield f"Only the {name} row and column are wrong: look at what happens at the edge."
 
 
-def overlaps(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+def overlaps(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Wrong only where windows overlap."""
-    wrong = _wrong(actual, expected, context)
-    if wrong is None or context.get("operator") not in ("conv_transpose2d", "avg_pool2d", "conv2d", "max_pool2d"):
+    if context.get("operator") not in ("conv_transpose2d", "avg_pool2d", "conv2d", "max_pool2d"):
         return
-    shared = _shared(context, expected.shape)
+    shared = _shared(context, wrong.shape)
     if shared is not None and shared.any() and not shared.all() and not wrong[..., ~shared].any():
         yield "Only where windows overlap it is wrong: contributions must be added up (+=), not overwritten (=)."
 
@@ -95,12 +91,15 @@ def _counts(length: int, windows: int, size: int, stride: int, padding: int) -> 
     return count
 
 
-def _wrong(actual: np.ndarray, expected: np.ndarray, context: dict) -> np.ndarray | None:
-    """Where the values differ; None where the shapes do, or nothing does."""
+def somewhere(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[str]:
+    """Right in some places and wrong in others: where?"""
     if actual.shape != expected.shape or actual.size == 0:
-        return None
+        return
     wrong = ~same(actual, expected, context)
-    return wrong if wrong.any() else None
+    if wrong.any() and not wrong.all():
+        found = (sentence for place in PLACES for sentence in place(wrong, actual, context))
+        yield from itertools.islice(found, 1)
 
 
-RECOGNISERS = (unwritten, overlaps, one_line, last_lines, border)
+PLACES = (unwritten, overlaps, one_line, last_lines, border)
+RECOGNISERS = (somewhere,)

@@ -1,5 +1,7 @@
 """PyTorch's function of the same name, called with NumPy arrays; it is imported in functions only."""
 
+import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -77,10 +79,19 @@ def to_numpy(value: object) -> object:
     return value.get() if hasattr(value, "__cuda_array_interface__") else value
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of PyTorch, which are not about the student's code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def call(reference: Callable, args: tuple, kwargs: dict) -> object:
     """`reference` with tensors in place of arrays; what it returns as NumPy arrays."""
     kwargs = {k: to_torch(v) for k, v in kwargs.items()}
-    return to_numpy(reference(*(to_torch(a) for a in args), **kwargs))
+    with quiet():
+        return to_numpy(reference(*(to_torch(a) for a in args), **kwargs))
 
 
 def named(operator: str, args: tuple, kwargs: dict) -> dict:
@@ -113,9 +124,10 @@ def gradients(reference: Callable, args: tuple, kwargs: dict, grad_output: np.nd
             leaves.append(tensor)
         return tensor
 
-    output = reference(*[convert(a) for a in args], **{k: convert(v) for k, v in kwargs.items()})
-    first = output[0] if isinstance(output, tuple | list) else output
-    first.backward(to_torch(np.asarray(grad_output), double=True))
+    with quiet():
+        output = reference(*[convert(a) for a in args], **{k: convert(v) for k, v in kwargs.items()})
+        first = output[0] if isinstance(output, tuple | list) else output
+        first.backward(to_torch(np.asarray(grad_output), double=True))
     return [_gradient(leaf) if want else None for leaf, want in zip(leaves, wanted, strict=True)]
 
 

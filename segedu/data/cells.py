@@ -23,7 +23,7 @@ def cells(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int =
     rng = np.random.default_rng((3, seed))
     first, second, nearest = _two_nearest(rng, height, width)
     thickness = 2.0 + 0.9 * canvas.smooth_noise(rng, height, width, 5, 2)
-    distance = (second - first) / 2 - np.clip(thickness, 1.2, 3.5)
+    distance = _to_border(second - first, height) - np.clip(thickness, 1.2, 3.5)
     inside = distance > 0
     labels = inside.astype(np.int64)
     image = _picture(rng, height, width, distance, nearest)
@@ -57,6 +57,12 @@ def _two_nearest(rng, height, width, spacing: float = 34.0):
             nearest = np.where(closer, r * columns + c, nearest)
             first = np.where(closer, distance, first)
     return first, second, nearest
+
+
+def _to_border(gap, height) -> np.ndarray:
+    """Distance to the border between the two nearest points: their gap over its slope, so membranes are evenly thick."""
+    slope = np.hypot(*np.gradient(gap, canvas.UNITS / height))
+    return gap / np.clip(slope, 0.7, 2.0)
 
 
 def _renumber(nearest, inside) -> np.ndarray:

@@ -16,7 +16,8 @@ def street(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int 
     """A street by day, drawn by our own code, always the same for a seed; nearer things hide farther ones.
 
     Labels are rows of `classes`: sky, building, road, pavement, tree, car, pedestrian, pole, sign. Instances: one
-    number for each car, pedestrian, tree, pole and sign. `void_width` labels that many pixels round each border 255.
+    number for each car, pedestrian, tree, pole and sign; trees on the horizon are not told apart and have 0.
+    `void_width` labels that many pixels round each border 255.
 
     >>> scene = street(seed=0, size=(64, 96))
     >>> scene.image.shape, scene.labels.dtype.name, scene.classes[5]

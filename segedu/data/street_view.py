@@ -20,7 +20,7 @@ PALETTE = colours.palette(
 SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR, PEDESTRIAN, POLE, SIGN = range(9)
 FOCAL, EYE = 225.0, 1.65
 ROAD_HALF, WALL = 3.7, 6.9
-NEAR, FAR = 3.0, 75.0
+FAR = 75.0
 HAZE = np.array((0.80, 0.86, 0.91))
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 DPI = 110
+HIGHEST = 540  # CSS pixels: with its question and code a figure must fit a projected page of 720
 STYLE = Path(__file__).with_name("style.mplstyle")
 SHORTEST_ALT = 20
 _PHOTOGRAPHIC = 6000
@@ -81,21 +82,22 @@ def figure_html(fig: Figure, alt: str, width: int | None = None, dpi: int = DPI)
         raise ValueError(f"width={width} must be at least 1 CSS pixel")
     size = "" if width is None else f"width:{int(width)}px;"
     data = base64.b64encode(png_bytes(fig, dpi)).decode("ascii")
-    style = f"{size}max-width:100%;height:auto;background:#ffffff"
+    style = f"{size}max-width:100%;max-height:{HIGHEST}px;background:#ffffff"
     return f'<img src="data:image/png;base64,{data}" alt="{text}" style="{style}">'
 
 
-def show(fig: Figure, alt: str, width: int | None = None) -> None:
+def show(fig: Figure, alt: str, width: int | None = None, dpi: int = DPI) -> None:
     """Displays the figure in the notebook with its alternative text, then closes it.
 
-    `alt` says what the figure shows, in at least 20 characters, for those who cannot see it. Needs IPython.
+    `alt` says what the figure shows, in at least 20 characters, for those who cannot see it. A smaller `dpi` saves room
+    in the notebook where a figure is made of photographs. Needs IPython.
 
     >>> from matplotlib.figure import Figure
     >>> show(Figure(), "too short")
     Traceback (most recent call last):
     ValueError: alt='too short' must describe the figure in at least 20 characters
     """
-    tag = figure_html(fig, alt, width)
+    tag = figure_html(fig, alt, width, dpi)
     from IPython.display import HTML, display
     from matplotlib import pyplot
 

@@ -60,7 +60,7 @@ def _two_nearest(rng, height, width, spacing: float = 34.0):
 
 
 def _to_border(gap, height) -> np.ndarray:
-    """Distance to the border between the two nearest points: their gap over its slope, so membranes are evenly thick."""
+    """Distance to the border between the two nearest points: their gap over its slope; membranes get evenly thick."""
     slope = np.hypot(*np.gradient(gap, canvas.UNITS / height))
     return gap / np.clip(slope, 0.7, 2.0)
 

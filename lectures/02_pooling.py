@@ -11,7 +11,7 @@
 # 4. derive and program both gradients, overlapping windows included,
 # 5. say what a network pays for pooling (resolution) and what it gets (receptive field).
 #
-# About 50 minutes. You need lecture 01 (sliding windows) and some NumPy slicing.
+# About 50 minutes without the parts marked *at home*. You need lecture 01 (sliding windows) and some NumPy slicing.
 
 # %%
 import numpy as np
@@ -44,6 +44,7 @@ for _ in range(5):
 [image.shape for image in smaller]
 
 # %% jupyter={"source_hidden": true}
+# Figure: the photograph at four sizes
 chosen = [smaller[k] for k in (0, 1, 3, 5)]
 fig = figures.images_row(
     [image.transpose(1, 2, 0) for image in chosen],
@@ -78,6 +79,7 @@ largest = max_pool2d(image, kernel_size=2)[0]
 mean = avg_pool2d(image, kernel_size=2)[0]
 
 # %% jupyter={"source_hidden": true}
+# Figure: windows and results
 windows = [(0, 0, 2, 2), (0, 2, 2, 2), (2, 0, 2, 2), (2, 2, 2, 2)]
 cells = [(0, 0), (0, 1), (1, 0), (1, 1)]
 fig = figures.arrays_row(
@@ -144,6 +146,7 @@ a, b, c, d = x[0::2, 0::2], x[0::2, 1::2], x[1::2, 0::2], x[1::2, 1::2]
 y = np.maximum(np.maximum(a, b), np.maximum(c, d))
 
 # %% jupyter={"source_hidden": true}
+# Figure: element (a, b) of every window
 fig = figures.arrays_row(
     [a, b, c, d, y],
     titles=["x[0::2, 0::2]", "x[0::2, 1::2]", "x[1::2, 0::2]", "x[1::2, 1::2]", "largest"],
@@ -182,7 +185,7 @@ compare.arrays(max_pool_numpy(x, k=3, s=1), pool_loops(x, k=3, s=1, reduce=max))
 compare.arrays(avg_pool_numpy(x, k=3, s=1), pool_loops(x, k=3, s=1, reduce=np.mean))
 
 # %% [markdown]
-# How much faster is that? A 256×256 image, median of five.
+# *At home.* How much faster is that? A 256×256 image, median of five.
 
 # %% tags=["nbval-ignore-output"]
 from time import perf_counter
@@ -212,6 +215,7 @@ print(f"arrays: {milliseconds(lambda: max_pool_numpy(picture, 2, 2)):8.2f} ms")
 # **Padding** puts a frame of $p$ pixels round the image, so that windows can start outside. **Dilation** $d$ spreads a window: its elements lie $d$ pixels apart.
 
 # %% jupyter={"source_hidden": true}
+# Figure: padding and dilation
 grid = np.zeros((7, 7))
 framed = np.full((7, 7), np.nan)
 framed[1:6, 1:6] = 0
@@ -256,6 +260,7 @@ with_zeros = max_pool_numpy(np.pad(negative, 1), k=3, s=2)
 with_infinity = max_pool_numpy(np.pad(negative, 1, constant_values=-np.inf), k=3, s=2)
 
 # %% jupyter={"source_hidden": true}
+# Figure: what the frame contains
 fig = figures.arrays_row(
     [negative, with_zeros, with_infinity],
     titles=["negative", "padded with 0", "padded with −∞"],
@@ -278,6 +283,7 @@ counted = avg_pool2d(ones, 3, stride=2, padding=1)
 not_counted = avg_pool2d(ones, 3, stride=2, padding=1, count_include_pad=False)
 
 # %% jupyter={"source_hidden": true}
+# Figure: counting the frame
 fig = figures.arrays_row(
     [ones[0], counted[0], not_counted[0]],
     titles=["ones", "count_include_pad\n=True", "count_include_pad\n=False"],
@@ -311,6 +317,8 @@ for ceil_mode in (False, True):
 #
 # Max pooling throws away *where* the maximum was. `return_indices=True` keeps it. An index counts the pixels of the **plane** (one channel of one image) in reading order:
 # row · W + column. Zeiler and Fergus call them *switches*. Lecture 03 needs them to undo pooling, and the gradient needs them now.
+#
+# **Predict, then run.** In the upper right window of `x` both 7s are largest. Which index will the code below give, 6 or 7?
 
 # %%
 def max_pool_indices_loops(x, k, s):
@@ -329,6 +337,7 @@ values, indices = max_pool_indices_loops(x, k=2, s=2)
 indices
 
 # %% jupyter={"source_hidden": true}
+# Figure: values, plane, indices
 plane = np.arange(16).reshape(4, 4)
 winners = [(int(m) // 4, int(m) % 4) for m in indices.ravel()]
 fig = figures.arrays_row(
@@ -368,6 +377,8 @@ print("loops:     ", pool_loops(broken, 2, 2, max).item())
 # $$\frac{\partial L}{\partial x_m} = \sum_{(i,j)\,:\,\text{index}_{ij} = m} \frac{\partial L}{\partial y_{ij}}$$
 #
 # Each gradient travels back to the element that won.
+#
+# **Predict, then run.** Where does the 20 of the upper right window land?
 
 # %%
 def max_pool_backward_numpy(grad_output, indices, shape):
@@ -381,6 +392,7 @@ grad_output = np.array([[10, 20], [30, 40]], dtype=np.float32)
 grad_x = max_pool_backward_numpy(grad_output, indices, x.shape)
 
 # %% jupyter={"source_hidden": true}
+# Figure: each gradient returns to its winner
 fig = figures.arrays_row(
     [grad_output, indices, grad_x],
     titles=["gradient of y", "indices", "gradient of x"],
@@ -434,6 +446,7 @@ shared = avg_pool_backward_numpy(grad_output, (4, 4), k=2, s=2)
 holding = avg_pool_backward_numpy(np.full((3, 3), 9.0), (5, 5), k=3, s=1)
 
 # %% jupyter={"source_hidden": true}
+# Figure: shares, and how many windows hold each pixel
 fig = figures.arrays_row(
     [grad_output, shared, holding],
     titles=["gradient of y", "gradient of x, 2×2", "how many 3×3 windows\nhold each pixel"],
@@ -485,9 +498,8 @@ compare.with_torch(
 # The library takes every option at once: padding, dilation, `ceil_mode`, indices.
 
 # %%
-compare.with_torch(
-    max_pool2d, z, kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True, return_indices=True
-)
+options = dict(kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True)
+compare.with_torch(max_pool2d, z, return_indices=True, **options)
 
 # %% [markdown]
 # And when it is wrong? Here is the mistake of section 5, zeros for padding. Read what the comparison says.
@@ -503,7 +515,7 @@ compare.with_torch(
 )
 
 # %% [markdown]
-# A second opinion needs no PyTorch: nudge an input by a tiny amount and watch the output. This is a *finite difference*.
+# *At home.* A second opinion needs no PyTorch: nudge an input by a tiny amount and watch the output. This is a *finite difference*.
 
 # %%
 w = rng.standard_normal((7, 7))
@@ -523,6 +535,7 @@ cat = as_chw(photograph("chelsea", size=(288, 432)))
 pooled = [cat, max_pool2d(cat, 8), avg_pool2d(cat, 8), -max_pool2d(-cat, 8)]
 
 # %% jupyter={"source_hidden": true}
+# Figure: the cat pooled three ways
 fig = figures.images_row(
     [image.transpose(1, 2, 0) for image in pooled],
     titles=["photograph", "largest of 8×8", "mean of 8×8", "smallest of 8×8"],
@@ -557,6 +570,7 @@ classes = len(scene.classes)
 coarse = {stride: commonest_label(scene.labels, stride, classes) for stride in (4, 8, 16, 32)}
 
 # %% jupyter={"source_hidden": true}
+# Figure: the commonest label at four strides
 label_maps = [scene.labels, *coarse.values()]
 fig = figures.images_row(
     [scene.image] + [figures.colourise(labels, scene.palette) for labels in label_maps],
@@ -612,6 +626,8 @@ else:
 # $$r \leftarrow r + (k - 1)\, t, \qquad t \leftarrow t\, s$$
 #
 # After a pooling with stride 2, every later layer widens the field by twice as much.
+#
+# **Predict, then run.** 15 layers of 3×3 convolutions see how many pixels? And with every third layer a 2×2 pooling: 31, 60 or 150?
 
 # %%
 def receptive_fields(layers):
@@ -630,6 +646,7 @@ print("15 layers, every third a 2×2 pooling:      ", pooled[-1], "pixels")
 print("convolutions needed for that without pooling:", needed)
 
 # %% jupyter={"source_hidden": true}
+# Figure: receptive fields
 fig, ax = plt.subplots(figsize=(7, 3.6))
 ax.plot(range(1, 16), plain, "o-", label="3×3 convolutions only")
 ax.plot(range(1, 16), pooled, "s-", label="every third layer a 2×2 pooling")
@@ -647,7 +664,7 @@ figures.show(
 # That is the bargain. Pooling buys context cheaply and pays with resolution.
 
 # %% [markdown]
-# ## 13 · Try it yourself
+# ## 13 · Try it yourself (at home)
 #
 # Move the sliders. Watch which elements win, and how large the output is.
 
@@ -656,13 +673,12 @@ import ipywidgets
 
 
 def explore(kernel_size=2, stride=2, padding=0, dilation=1):
-    if 2 * padding > kernel_size:
-        return print(f"padding={padding} must be at most half of kernel_size={kernel_size}")
+    padding = min(padding, kernel_size // 2)  # more is refused
     y, places = max_pool2d(z[:1, 0], kernel_size, stride, padding, dilation, return_indices=True)
     winners = {(int(m) // 7, int(m) % 7, 1, 1, "#D55E00") for m in places.ravel()}
     fig = figures.arrays_row(
         [z[0, 0], y[0]],
-        titles=["x, winners framed", f"y, {y.shape[1]}×{y.shape[2]}"],
+        titles=[f"x, padding {padding}, winners framed", f"y, {y.shape[1]}×{y.shape[2]}"],
         operators=["→"],
         fmt=".1f",
         highlights=[sorted(winners), []],
@@ -677,6 +693,7 @@ ipywidgets.interact(explore, kernel_size=(1, 4), stride=(1, 4), padding=(0, 2), 
 # A still picture, for readers without a running kernel: window 3, stride 2, padding 1.
 
 # %% jupyter={"source_hidden": true}
+# Figure: window 3, stride 2, padding 1
 explore(kernel_size=3, stride=2, padding=1)
 
 # %% [markdown]

@@ -157,6 +157,8 @@ def test_a_number_or_a_list_leaves_the_dtype_open() -> None:
     assert compare.arrays(np.float32(0.5), 0.5)
     assert compare.arrays(np.array([1.0, 2.0]), [1, 2])
     assert not compare.arrays(0.5, 0.501)
+    assert not compare.arrays(np.array(["a"]), [1])
+    assert not compare.arrays(np.array([1]), [0.5])
 
 
 def test_a_tensor_may_be_the_expected_value() -> None:

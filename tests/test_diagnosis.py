@@ -273,7 +273,9 @@ def test_every_alternative_is_recognised(operator: str, number: int, rng: Rng) -
         assert explain(expected, expected, context) == []
         if actual is not None:
             heard.append(explain(actual, expected, context))
-    assert [f"Your result equals PyTorch's {operator} {description}."] in heard, heard
+            if heard[-1] == [f"Your result equals PyTorch's {operator} {description}."]:
+                return
+    pytest.fail(f"heard {heard}")
 
 
 # --- wrong operators, written out in NumPy, as students write them
@@ -479,7 +481,7 @@ def test_gradient_of_another_call_is_recognised(rng: Rng) -> None:
     message, found = report.message, sentences(report)
     assert len(found) == 2
     assert all("Your gradient equals that of PyTorch's conv2d with the kernel flipped" in s for s in found)
-    assert "Gradient of bias: the shape is (8,), expected (4,)" in message
+    assert "Gradient of bias: the shape is (6,), expected (4,)" in message
 
 
 def test_only_overlaps_wrong_is_recognised(rng: Rng) -> None:
@@ -535,3 +537,9 @@ def test_a_diagnosis_of_large_arrays_stays_short(rng: Rng) -> None:
     start = time.thread_time()
     assert explain(noise, x) == []
     assert time.thread_time() - start < 1
+
+
+def test_a_flipped_result_with_nan_is_called_flipped(rng: Rng) -> None:
+    x = rng.standard_normal((3, 4))
+    x[0, 0] = np.nan
+    assert "flipped vertically" in explain(x[::-1], x)[0]

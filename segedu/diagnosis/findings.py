@@ -21,7 +21,7 @@ def wrong_type(actual: object, name: str, number_allowed: bool) -> str:
 def same_dtype(result: np.ndarray, target: np.ndarray, open_dtype: bool) -> bool:
     """Equal dtypes; where the dtype is open, floats may also stand for integers, not the reverse."""
     if open_dtype:
-        return result.dtype.kind == "f" or target.dtype.kind in "iub"
+        return result.dtype.kind == "f" or (result.dtype.kind in "iub" and target.dtype.kind in "iub")
     return result.dtype == target.dtype
 
 

@@ -233,5 +233,5 @@ def axis_orders(shape: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
     return (p for p in itertools.permutations(range(len(shape))) if p != tuple(range(len(shape))))
 
 
-RECOGNISERS = (lost_nan, constant, flipped, reordered, scaled, offset, per_channel, transformed, shifted)
+RECOGNISERS = (constant, flipped, reordered, scaled, offset, per_channel, transformed, shifted, lost_nan)
 LAST_RESORT = (single_precision, permuted)

@@ -543,8 +543,8 @@ fig = figures.images_row(
 )
 figures.show(
     fig,
-    alt="A cat: the photograph; pooled by the maximum, lighter, its dark stripes faded; by the mean, "
-    "blurred; by the minimum, darker, the light in its eyes gone.",
+    alt="A cat: the photograph; pooled by the maximum, lighter, its dark stripes faded; by the "
+    "mean, blurred; by the minimum, darker, the light in its eyes gone.",
 )
 
 # %% [markdown]
@@ -580,8 +580,8 @@ fig = figures.images_row(
 figures.label_legend(fig, scene.classes, scene.palette)
 figures.show(
     fig,
-    alt="A drawn street, its label map, and the commonest label of each cell at strides 4, 8, 16 and "
-    "32: outlines turn into steps, then poles and people disappear.",
+    alt="A drawn street, its label map, and the commonest label of each cell at strides 4, 8, 16 "
+    "and 32: outlines turn into steps, then poles and people disappear.",
 )
 
 # %% [markdown]
@@ -656,8 +656,8 @@ ax.minorticks_off()
 ax.legend()
 figures.show(
     fig,
-    alt="Receptive field over 15 layers: with convolutions only it grows by 2 pixels a layer to 31; "
-    "with pooling it grows ever faster, to 156 pixels.",
+    alt="Receptive field over 15 layers: with convolutions only it grows by 2 pixels a layer to "
+    "31; with pooling it grows ever faster, to 156 pixels.",
 )
 
 # %% [markdown]

@@ -70,7 +70,7 @@ def pixels_of(
     count = int(np.prod(scores.shape[2:]))
     return Pixels(
         np.ascontiguousarray(scores).reshape(images, classes, count),
-        np.ascontiguousarray(labels).reshape(images, count),
+        np.ascontiguousarray(labels, np.int64).reshape(images, count),
         ignore_index,
     )
 

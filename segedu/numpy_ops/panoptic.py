@@ -75,7 +75,7 @@ def panoptic_quality(
     maps = [
         _checked(pair, name, classes, ignore_index) for pair, name in ((prediction, "prediction"), (target, "target"))
     ]
-    arguments.same_shape(maps[0][0], maps[1][0].shape, "prediction", "target")
+    arguments.same_shape(np.asarray(prediction[0]), np.shape(target[0]), "prediction", "target")
     iou, counts = np.zeros(classes), np.zeros((3, classes), np.int64)
     for image in zip(*maps[0], *maps[1], strict=True):
         guess, truth = (_segments(*pair, things_only) for pair in (image[:2], image[2:]))

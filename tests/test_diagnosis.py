@@ -543,3 +543,62 @@ def test_a_flipped_result_with_nan_is_called_flipped(rng: Rng) -> None:
     x = rng.standard_normal((3, 4))
     x[0, 0] = np.nan
     assert "flipped vertically" in explain(x[::-1], x)[0]
+
+
+# --- losses and normalisation, written out in NumPy
+
+
+def log_probabilities(x: np.ndarray, axis: int = 1) -> np.ndarray:
+    return x - np.log(np.exp(x).sum(axis, keepdims=True))
+
+
+def picked(values: np.ndarray, target: np.ndarray) -> np.ndarray:
+    safe = np.where(target == 255, 0, target)
+    return np.take_along_axis(values, safe[:, None], 1)[:, 0] * (target != 255)
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ("number of all pixels", lambda x, t: -picked(log_probabilities(x), t).mean()),
+        ("reduction='sum'", lambda x, t: -picked(log_probabilities(x), t).sum()),
+        ("wrong sign", lambda x, t: picked(log_probabilities(x), t).sum() / (t != 255).sum()),
+        ("softmax over axis 2", lambda x, t: -picked(log_probabilities(x, 2), t).sum() / (t != 255).sum()),
+        ("logarithm to base 2", lambda x, t: -picked(log_probabilities(x), t).sum() / (t != 255).sum() / np.log(2)),
+        ("trained as class 0", lambda x, t: -picked(log_probabilities(x), t * (t != 255)).mean()),
+        ("without the logarithm", lambda x, t: -picked(np.exp(log_probabilities(x)), t).sum() / (t != 255).sum()),
+        ("divided by the batch size", lambda x, t: -picked(log_probabilities(x), t).sum() / len(x)),
+    ],
+)
+def test_wrong_cross_entropies_are_recognised(words: str, wrong: Callable, rng: Rng) -> None:
+    def cross_entropy(x, target, ignore_index):
+        return wrong(x, target)
+
+    x, target = rng.standard_normal((2, 4, 5, 6)), rng.integers(0, 4, size=(2, 5, 6))
+    target[0, 1, :4] = 255
+    found = sentences(compare.with_torch(cross_entropy, x, target, ignore_index=255))
+    assert len(found) == 1, found
+    assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "axes", "ddof"),
+    [
+        (None, (0, 2, 3), 0),
+        ("unbiased variance", (0, 2, 3), 1),
+        ("instance norm", (2, 3), 0),
+        ("layer norm", (1, 2, 3), 0),
+        ("for all channels", (0, 1, 2, 3), 0),
+    ],
+)
+def test_wrong_statistics_are_recognised(words: str | None, axes: tuple, ddof: int, rng: Rng) -> None:
+    def batch_norm(x, running_mean, running_var, training):
+        var = x.var(axes, ddof=ddof, keepdims=True)
+        return (x - x.mean(axes, keepdims=True)) / np.sqrt(var + 1e-5)
+
+    x = rng.standard_normal((3, 2, 5, 6)) * rng.uniform(1, 2, size=(3, 2, 1, 1))
+    report = compare.with_torch(batch_norm, x, np.zeros(2), np.ones(2), training=True)
+    assert report.ok == (words is None)
+    if words:
+        assert len(sentences(report)) == 1
+        assert words in sentences(report)[0]

@@ -57,7 +57,7 @@ AVG_POOL2D: tuple[Entry, ...] = (
         Change(lambda p: p | {"count_include_pad": not p.get("count_include_pad", True)}),
     ),
     ("with divisor_override left out", put(divisor_override=None)),
-    ("with the sum of each window: it is not divided", put(divisor_override=1)),
+    ("without its division: each value is the sum of its window", put(divisor_override=1)),
     (
         "divided by the whole kernel's size everywhere",
         Change(lambda p: p | {"divisor_override": pair(p["kernel_size"])[0] * pair(p["kernel_size"])[1]}),

@@ -131,7 +131,8 @@ def _linear(size: int, output: int, scale: float | None, align_corners: bool, dt
         coordinates = pixel * (number(size - 1) / number(max(output - 1, 1)))
     else:
         step = number(1 / scale) if scale else number(size) / number(output)
-        coordinates = np.maximum((pixel + number(0.5)) * step - number(0.5), 0)
+        centre = (np.arange(output) + 0.5) * float(step) - 0.5  # rounded once, like a fused multiply-add
+        coordinates = np.maximum(centre, 0).astype(dtype)
     left = np.minimum(coordinates.astype(np.int64), size - 1)
     right = left if output == size else np.minimum(left + 1, size - 1)
     share = np.clip(coordinates - left.astype(dtype), 0, 1)

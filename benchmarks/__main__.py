@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--growth", action="store_true", help="also from 64×64 to 1024×1024")
     result.add_argument("--memory", action="store_true", help="also the peak memory, each operator in a fresh process")
     result.add_argument("--tuned-malloc", action="store_true", help="let malloc keep memory; unforced BLAS kernels")
+    result.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="with --threads 1, for a busy machine: leave out waiting for a core",
+    )
     result.add_argument("--json", type=Path, metavar="PATH", help="where the record goes")
     result.add_argument("--table", action="store_true", help="print the newest record as Markdown, measure nothing")
     result.add_argument("--update-readme", action="store_true", help="put that table into README.md, measure nothing")
@@ -61,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = options_parser.parse_args(argv)
     if options.repeat < 7:
         options_parser.error(f"--repeat {options.repeat}: medians need at least 7 samples")
+    if options.processor_time and options.threads != 1:
+        options_parser.error("--processor-time needs --threads 1: with more it would count threads that wait")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise SystemExit(
@@ -137,7 +145,8 @@ def _measure(options: argparse.Namespace, argv: list[str]) -> int:
             memory.add_to(result, operators, report)
         else:
             console.print("--memory: this system does not tell the peak of a process; left out.")
-    path = options.json or (None if options.quick or options.only else record.default_path(result))
+    partial = options.quick or options.only or options.processor_time
+    path = options.json or (None if partial else record.default_path(result))
     if not options.worker:
         table.show(result, console)
     if path:
@@ -150,14 +159,13 @@ def _measure(options: argparse.Namespace, argv: list[str]) -> int:
 def _here(options: argparse.Namespace, argv: list[str], operators: list, report) -> dict:
     from benchmarks import record, run, timing
 
-    effort = timing.Effort(repeat=options.repeat)
-    if options.quick:
-        effort = timing.Effort(options.repeat, timing.QUICK.sample_s, timing.QUICK.pause_s)
+    clock = "processor" if options.processor_time else "wall"
+    effort = replace(timing.QUICK if options.quick else timing.Effort(), repeat=options.repeat, clock=clock)
     threads = options.threads or _cores()
     removed = json.loads(os.environ.get(REMOVED, "{}"))
     seeds = range(options.seed, options.seed + options.inputs)
     with timing.threads(threads):
-        empty = record.new(_command(argv), threads, options.repeat, seeds, removed, options.quick)
+        empty = record.new(_command(argv), threads, effort, seeds, removed, options.quick)
     return run.run(operators, empty, effort, quick=options.quick, with_growth=options.growth, report=report)
 
 
@@ -198,7 +206,7 @@ def _finished(arguments: list[str]) -> bool:
 def _shared(options: argparse.Namespace) -> list[str]:
     arguments = ["--repeat", str(options.repeat), "--inputs", str(options.inputs), "--threads", str(_threads(options))]
     arguments += ["--only", options.only] if options.only else []
-    return arguments + ["--quick"] * options.quick
+    return arguments + ["--quick"] * options.quick + ["--processor-time"] * options.processor_time
 
 
 def _threads(options: argparse.Namespace) -> int:

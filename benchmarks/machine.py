@@ -14,6 +14,8 @@ import psutil
 import torch
 from threadpoolctl import threadpool_info
 
+Clock = Callable[[], float]
+
 # glibc keeps memory that was freed instead of giving it back to the system page by page: fair to both sides.
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
@@ -78,28 +80,28 @@ def load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def copy_bandwidth(threads: int, megabytes: int = 256, repeat: int = 7) -> float:
+def copy_bandwidth(threads: int, clock: Clock = time.perf_counter, megabytes: int = 256, repeat: int = 7) -> float:
     """Bytes a second that a copy reads and writes, arrays far larger than the caches; the best of `repeat`."""
     source = np.random.default_rng(0).standard_normal(megabytes * 2**20 // 4, dtype=np.float32)
     target = np.empty_like(source)
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
     with ThreadPoolExecutor(threads) as pool:
-        seconds = _fastest(lambda: list(pool.map(lambda pair: np.copyto(*pair), parts)), repeat)
+        seconds = _fastest(lambda: list(pool.map(lambda pair: np.copyto(*pair), parts)), repeat, clock)
     return 2 * source.nbytes / seconds
 
 
-def sgemm_rate(size: int = 2048, repeat: int = 7) -> float:
+def sgemm_rate(clock: Clock = time.perf_counter, size: int = 2048, repeat: int = 7) -> float:
     """Floating-point operations a second of NumPy's float32 matrix product; the best of `repeat`."""
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((2, size, size), dtype=np.float32)
-    return 2 * size**3 / _fastest(lambda: a @ b, repeat)
+    return 2 * size**3 / _fastest(lambda: a @ b, repeat, clock)
 
 
-def _fastest(call: Callable[[], object], repeat: int) -> float:
+def _fastest(call: Callable[[], object], repeat: int, clock: Clock) -> float:
     call()
     seconds = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = clock()
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return min(seconds)

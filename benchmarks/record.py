@@ -12,14 +12,16 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.case import FORWARD
+from benchmarks.timing import CLOCKS, Effort
 
 FORMAT = 1
 RECORDS = Path(__file__).resolve().parent / "records"
 TARGETS = {"geometric_mean": 0.9, "forward": 1.6, "gradient": 3.0}
 
 
-def new(command: str, threads: int, repeat: int, seeds: Sequence[int], removed: dict[str, str], quick: bool) -> dict:
+def new(command: str, threads: int, effort: Effort, seeds: Sequence[int], removed: dict[str, str], quick: bool) -> dict:
     """A record without results: the machine, its speed at best, the versions and the settings."""
+    clock = CLOCKS[effort.clock]
     return {
         "format": FORMAT,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -31,12 +33,13 @@ def new(command: str, threads: int, repeat: int, seeds: Sequence[int], removed: 
         "load_before": machine.load(),
         "threads": threads,
         "malloc": machine.malloc_setting(),
-        "repeat": repeat,
+        "repeat": effort.repeat,
+        "clock": effort.clock,
         "processes": 1,
         "seeds": list(seeds),
         "layout": "PyTorch's default, NCHW; float32",
-        "copy_bytes_per_s": machine.copy_bandwidth(threads),
-        "sgemm_flops_per_s": machine.sgemm_rate(),
+        "copy_bytes_per_s": machine.copy_bandwidth(threads, clock, megabytes=16 if quick else 256),
+        "sgemm_flops_per_s": machine.sgemm_rate(clock, size=512 if quick else 2048),
         "complete": False,
         "cases": [],
         "refused": [],

@@ -124,7 +124,7 @@ def conditions(record: dict) -> str:
         f"PyTorch {versions['torch']}, malloc {record['malloc']}, {record['date'][:10]}. "
         f"This machine copies {gigabytes:.0f} GB/s (read and written) and multiplies matrices at {gigaflops:.0f} "
         f"GFLOP/s; medians of {record['repeat']} over {record['processes']} process{'es' * (record['processes'] > 1)}; "
-        f"{record['layout']}."
+        f"{record['clock']} clock; {record['layout']}."
     )
 
 

@@ -10,7 +10,9 @@ def quick_record():
     """A quick run of two operators with growth, as a record."""
     from benchmarks import cases
 
-    empty = record.new("python -m segedu bench --quick", threads=1, repeat=7, seeds=[3], removed={}, quick=True)
+    empty = record.new(
+        "python -m segedu bench --quick", threads=1, effort=timing.QUICK, seeds=[3], removed={}, quick=True
+    )
     operators = [*cases.chosen("^max pool 2×2 with"), *cases.chosen("^conv 1×1$")]
     return run.run(operators, empty, timing.QUICK, quick=True, with_growth=True)
 

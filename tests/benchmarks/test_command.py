@@ -36,6 +36,7 @@ def test_a_quick_run_alone_leaves_the_records_as_they_are():
     [
         (["--repeat", "6"], "at least 7"),
         (["--threads", "0"], "must be at least 1"),
+        (["--processor-time", "--threads", "2"], "needs --threads 1"),
         (["--only", "("], "no regular expression"),
     ],
 )

@@ -1,5 +1,7 @@
 """A run: complete records, wrong results refused, and what was measured kept."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from benchmarks.case import Case, Operator
 
 
 def empty_record():
-    return record.new("test", threads=1, repeat=7, seeds=[0], removed={}, quick=True)
+    return record.new("test", threads=1, effort=timing.QUICK, seeds=[0], removed={}, quick=True)
 
 
 def operator_of(name, ours, pytorch=torch.Tensor.exp):
@@ -29,7 +31,18 @@ def test_quick_record_has_every_field(quick_record):
     assert not quick_record["refused"]
     assert quick_record["machine"]["cpu"]
     assert set(quick_record["versions"]) == {"python", "numpy", "torch"}
-    for field in ("date", "command", "threads", "malloc", "repeat", "processes", "seeds", "layout", "load_before"):
+    for field in (
+        "date",
+        "command",
+        "threads",
+        "malloc",
+        "repeat",
+        "clock",
+        "processes",
+        "seeds",
+        "layout",
+        "load_before",
+    ):
         assert field in quick_record
     assert {"library", "kernel", "forced", "removed"} <= set(quick_record["blas"])
     assert quick_record["copy_bytes_per_s"] > 0
@@ -102,6 +115,14 @@ def test_calls_are_timed_in_turn():
 def test_fewer_than_seven_samples_are_refused():
     with pytest.raises(ValueError, match="repeat=6 must be at least 7"):
         timing.Effort(repeat=6)
+
+
+def test_the_processor_clock_leaves_out_waiting():
+    effort = timing.Effort(7, 0.0, 0.0, clock="processor")
+    ((*_, slept),) = timing.interleaved([lambda: time.sleep(0.01)], effort)
+    assert slept < 0.01
+    with pytest.raises(ValueError, match="clock='sun' must be one of wall, processor"):
+        timing.Effort(clock="sun")
 
 
 def test_both_sides_get_the_same_number_of_threads():

@@ -11,7 +11,8 @@ import numpy as np
 
 from segedu import arguments
 from segedu.arguments import IntOrPair
-from segedu.numpy_ops._sliding import Sliding, correlate, spread, weight_gradient
+from segedu.numpy_ops._sliding import Sliding
+from segedu.numpy_ops._sums import correlate, spread, weight_gradient
 
 
 def _sliding(
@@ -24,7 +25,7 @@ def _sliding(
     kernel = weight.shape[-2:]
     strides = arguments.pair(stride, "stride", minimum=1)
     dilations = arguments.pair(dilation, "dilation", minimum=1)
-    before, after = arguments.convolution_padding(padding, kernel, strides, dilations)
+    before = arguments.convolution_padding(padding, kernel, strides, dilations)
     output = x.shape[-2:] if padding == "same" else arguments.windows(x, kernel, strides, before, dilations)
     return Sliding(kernel, strides, dilations, before, x.shape[-2:], output)
 
@@ -55,7 +56,7 @@ def conv2d(
         padding: pixels of 0 on every side; 'valid' is 0, 'same' keeps height and width (stride 1 only; of an odd number
             of pixels the last goes below and to the right).
         dilation: step between the elements of a window, in pixels.
-        groups: the channels are split into so many groups that do not see each other; C makes the convolution depthwise.
+        groups: the channels are split into so many groups that do not see each other; C of them: depthwise.
 
     Returns:
         N×K×OH×OW of the dtype of `x`, OH = ⌊(H + 2·padding − dilation·(kH − 1) − 1) / stride⌋ + 1, OW likewise.

@@ -9,7 +9,8 @@ import numpy as np
 
 from segedu import arguments
 from segedu.arguments import IntOrPair
-from segedu.numpy_ops._sliding import Sliding, correlate, spread, weight_gradient
+from segedu.numpy_ops._sliding import Sliding
+from segedu.numpy_ops._sums import correlate_and_weight_gradient, spread
 
 
 def _sliding(
@@ -93,8 +94,8 @@ def conv_transpose2d_backward(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Gradients of `conv_transpose2d` with respect to x, weight and bias.
 
-    dx is the convolution of `grad_output` with the same filters. dweight[c, k, a, b] = Σ over (n, i, j) of x[n, c, i, j]
-    times the pixel of `grad_output` at element (a, b) of window (i, j). dbias[k] = Σ over (n, p, q) of
+    dx is the convolution of `grad_output` with the same filters. dweight[c, k, a, b] = Σ over (n, i, j) of
+    x[n, c, i, j] times the pixel of `grad_output` at element (a, b) of window (i, j). dbias[k] = Σ over (n, p, q) of
     grad_output[n, k, p, q].
 
     Args:
@@ -120,6 +121,5 @@ def conv_transpose2d_backward(
     arguments.same_shape(grad, (*x.shape[:-3], weight.shape[1] * groups, *sliding.size), "grad_output", "the output")
     arguments.same_dtype(x=x, grad_output=grad)
     inputs, grads = x.reshape(-1, *x.shape[-3:]), grad.reshape(-1, *grad.shape[-3:])
-    dx = correlate(grads, weight, sliding, groups).reshape(x.shape)
-    dweight = weight_gradient(grads, inputs, weight.shape, sliding, groups)
-    return dx, dweight, None if bias is None else grads.sum((0, 2, 3))
+    dx, dweight = correlate_and_weight_gradient(grads, inputs, weight, sliding, groups)
+    return dx.reshape(x.shape), dweight, None if bias is None else grads.sum((0, 2, 3))

@@ -126,8 +126,8 @@ def _check(
     eps: float,
 ) -> None:
     arguments.floating(x, "x")
-    if x.ndim < 2 or x.shape[1] == 0:
-        raise ValueError(f"x has shape {x.shape}; it must be N×C×…, C at least 1")
+    if x.ndim < 2:
+        raise ValueError(f"x has shape {x.shape}; it must have at least 2 dimensions, N×C×…")
     vectors = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, vector in vectors.items():
         if vector is not None:

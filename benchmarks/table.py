@@ -119,7 +119,7 @@ def conditions(record: dict) -> str:
     machine, versions, blas = record["machine"], record["versions"], record["blas"]
     gigabytes, gigaflops = record["copy_bytes_per_s"] / 1e9, record["sgemm_flops_per_s"] / 1e9
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {record['threads']} threads, Python {versions['python']}, "
+        f"{machine['cpu']}, {machine['cores']} cores, {record['threads']} thread{'s' * (record['threads'] > 1)}, Python {versions['python']}, "
         f"NumPy {versions['numpy']} ({blas['library']} {blas['version']}, {blas['kernel']} kernels), "
         f"PyTorch {versions['torch']}, malloc {record['malloc']}, {record['date'][:10]}. "
         f"This machine copies {gigabytes:.0f} GB/s (read and written) and multiplies matrices at {gigaflops:.0f} "

@@ -61,7 +61,7 @@ def log_softmax(shape: Shape, rng: np.random.Generator) -> list[Case]:
 
 
 def concatenate(shape: Shape, rng: np.random.Generator) -> list[Case]:
-    """Two arrays along the channels, as the skip connections of U-Net. PyTorch's gradient is a view: nothing to time."""
+    """Two arrays along the channels, as in U-Net. PyTorch's gradient is a view: nothing to time."""
     pair = [normal(rng, shape), normal(rng, shape)]
     tensors = [torch.from_numpy(array) for array in pair]
     return [Case(FORWARD, lambda: ops.concatenate(pair, 1), lambda: torch.cat(tensors, 1), tuple(pair))]

@@ -31,6 +31,15 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def counted(number: int, word: str, plural: str = "s") -> str:
+    """A number and its word.
+
+    >>> counted(1, "core"), counted(2, "process", "es")
+    ('1 core', '2 processes')
+    """
+    return f"{number} {word}{plural if number != 1 else ''}"
+
+
 def label(case: dict) -> str:
     """What was measured, on one line."""
     return f"{case['operator']}, {case['direction']}, {size(case['shape'])}"
@@ -117,13 +126,14 @@ def summary(record: dict) -> str:
 def conditions(record: dict) -> str:
     """What the numbers were measured on, in two sentences."""
     machine, versions, blas = record["machine"], record["versions"], record["blas"]
+    threads = counted(record["threads"], "thread")
     gigabytes, gigaflops = record["copy_bytes_per_s"] / 1e9, record["sgemm_flops_per_s"] / 1e9
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {record['threads']} thread{'s' * (record['threads'] > 1)}, Python {versions['python']}, "
+        f"{machine['cpu']}, {counted(machine['cores'], 'core')}, {threads}, Python {versions['python']}, "
         f"NumPy {versions['numpy']} ({blas['library']} {blas['version']}, {blas['kernel']} kernels), "
         f"PyTorch {versions['torch']}, malloc {record['malloc']}, {record['date'][:10]}. "
         f"This machine copies {gigabytes:.0f} GB/s (read and written) and multiplies matrices at {gigaflops:.0f} "
-        f"GFLOP/s; medians of {record['repeat']} over {record['processes']} process{'es' * (record['processes'] > 1)}; "
+        f"GFLOP/s; medians of {record['repeat']} over {counted(record['processes'], 'process', 'es')}; "
         f"{record['clock']} clock; {record['layout']}."
     )
 

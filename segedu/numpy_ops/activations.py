@@ -76,16 +76,15 @@ def _for_each_strip(work: Callable[..., None], dim: int, result: np.ndarray, *ar
     inner = int(np.prod(shape[dim + 1 :]))
     views = [np.ascontiguousarray(array).reshape(outer, length, inner) for array in arrays]
     views.append(result.reshape(outer, length, inner))
-    bytes_each = length * result.itemsize * len(views)
+    bytes_each = length * result.itemsize
     if inner * bytes_each <= BLOCK_BYTES:
         strips = [(part, slice(None)) for part in blocks(outer, inner * bytes_each)]
     else:
         strips = [(slice(n, n + 1), part) for n in range(outer) for part in blocks(inner, bytes_each)]
 
     def each(part: slice) -> None:
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # ∞ − ∞ is NaN, as in PyTorch
-            for rows, columns in strips[part]:
-                work(*(view[rows, :, columns] for view in views))
+        for rows, columns in strips[part]:
+            work(*(view[rows, :, columns] for view in views))
 
     if result.size:
         for_each_block(each, len(strips), BLOCK_BYTES)

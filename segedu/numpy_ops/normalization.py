@@ -55,32 +55,45 @@ def batch_norm(
     _check(x, running_mean, running_var, weight, bias, training, eps)
     channels = _by_channel(x)
     result = np.empty(channels.shape, x.dtype)
-    mean, variance = np.zeros(x.shape[1], x.dtype), np.ones(x.shape[1], x.dtype)
     if x.size == 0:
         return result.reshape(x.shape)
+    if training:
+        mean, variance = _normalize(channels, weight, bias, eps, out=result)
+        if running_mean is not None:
+            count = _count(channels)
+            _move(running_mean, mean, momentum)
+            _move(running_var, variance * x.dtype.type(count / (count - 1)), momentum)
+        return result.reshape(x.shape)
+
+    scale = _scale(running_var, weight, eps)[:, None]
+    with np.errstate(invalid="ignore"):
+        shift = (0 if bias is None else bias[:, None]) - running_mean[:, None] * scale
 
     def work(part: slice) -> None:
-        block, out = channels[:, part], result[:, part]
-        if training:
-            mean[part] = _channel_mean(block)
-            np.subtract(block, mean[part, None], out=out)
-            variance[part] = _channel_dot(out, out) / block.dtype.type(_count(block))
-            scale = _scale(variance[part], weight, part, eps)
-            shift = None if bias is None else bias[part]
-            out *= scale[:, None]
-        else:
-            scale = _scale(running_var[part], weight, part, eps)
-            shift = -running_mean[part] * scale + (0 if bias is None else bias[part])
-            np.multiply(block, scale[:, None], out=out)
-        if shift is not None:
-            out += shift[:, None]
+        np.multiply(channels[:, part], scale[part], out=result[:, part])
+        result[:, part] += shift[part]
 
     for_each_block(work, x.shape[1], x.nbytes // x.shape[1])
-    if training and running_mean is not None:
-        count = _count(channels)
-        _move(running_mean, mean, momentum)
-        _move(running_var, variance * x.dtype.type(count / (count - 1)), momentum)
     return result.reshape(x.shape)
+
+
+def _normalize(
+    channels: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalise channels by their own mean and (biased) variance, and return these."""
+    mean, variance = np.empty((2, channels.shape[1]), channels.dtype)
+
+    def work(part: slice) -> None:
+        block, centred = channels[:, part], out[:, part]
+        mean[part] = _channel_mean(block)
+        np.subtract(block, mean[part, None], out=centred)
+        variance[part] = _channel_dot(centred, centred) / block.dtype.type(_count(block))
+        centred *= _scale(variance[part], None if weight is None else weight[part], eps)[:, None]
+        if bias is not None:
+            centred += bias[part, None]
+
+    for_each_block(work, channels.shape[1], channels.nbytes // channels.shape[1])
+    return mean, variance
 
 
 def _by_channel(x: np.ndarray) -> np.ndarray:
@@ -92,11 +105,11 @@ def _count(block: np.ndarray) -> int:
     return block.shape[0] * block.shape[2]
 
 
-def _scale(variance: np.ndarray, weight: np.ndarray | None, part: slice, eps: float) -> np.ndarray:
+def _scale(variance: np.ndarray, weight: np.ndarray | None, eps: float) -> np.ndarray:
     """weight/√(σ² + eps) of some channels."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance of 0 or below gives ∞ or NaN, as in PyTorch
         scale = 1 / np.sqrt(variance + variance.dtype.type(eps))
-        return scale if weight is None else scale * weight[part]
+    return scale if weight is None else scale * weight
 
 
 def _channel_mean(block: np.ndarray) -> np.ndarray:
@@ -191,7 +204,8 @@ def batch_norm_backward(
         mean = _channel_mean(block) if training else running_mean[part]
         centred = block - mean[:, None]
         variance = _channel_dot(centred, centred) / count if training else running_var[part]
-        normalize, scale = _scale(variance, None, part, eps), _scale(variance, weight, part, eps)
+        normalize = _scale(variance, None, eps)
+        scale = normalize if weight is None else normalize * weight[part]
         grad_bias[part] = grad.sum(2).sum(0)
         grad_weight[part] = _channel_dot(grad, centred) * normalize
         if training:

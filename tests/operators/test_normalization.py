@@ -120,6 +120,12 @@ def test_nan_and_infinity_stay_in_their_channel(ops, rng, training):
     compare.arrays(ours[1], theirs[1].numpy(), length=18).check()
 
 
+def test_running_statistics_that_are_not_finite_give_nan_without_a_warning(ops, rng):
+    mean, variance = np.array([np.inf, 0.0, np.nan]), np.array([np.inf, -1.0, 1.0])
+    x = draw(rng, (2, 3, 4), dtype=np.float64)
+    compare.with_torch(ops.batch_norm, x, mean, variance).check()
+
+
 def test_batch_norm_equals_the_definition_in_loops(ops, rng):
     x, (mean, variance, weight, bias) = draw(rng, (3, 2, 2, 4), dtype=np.float64), parameters(rng, 2, np.float64)
     expected, means, variances = loops.batch_norm(x, weight, bias, 1e-4)

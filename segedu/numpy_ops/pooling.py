@@ -74,7 +74,22 @@ def _pooling_windows(
     pad = arguments.pooling_padding(padding, kernel)
     dilations = arguments.pair(dilation, "dilation", minimum=1)
     output = arguments.windows(x, kernel, strides, pad, dilations, ceil_mode)
-    return _Windows(kernel, strides, pad, dilations, x.shape[-2:], output)
+    windows = _Windows(kernel, strides, pad, dilations, x.shape[-2:], output)
+    _refuse_windows_outside(windows)
+    return windows
+
+
+def _refuse_windows_outside(windows: _Windows) -> None:
+    """A dilated window can straddle a small image without meeting it; PyTorch then returns a wrong index."""
+    for axis, name in enumerate(("row", "column")):
+        elements = windows.starts(axis)[:, None] + np.arange(windows.kernel[axis]) * windows.dilation[axis]
+        outside = ~((elements >= 0) & (elements < windows.size[axis])).any(1)
+        if outside.any():
+            raise ValueError(
+                f"dilation={windows.dilation} with padding={windows.padding} leaves the window of output {name} "
+                f"{outside.argmax()} without any pixel of the {windows.size[0]}×{windows.size[1]} image; every window "
+                "must meet the image"
+            )
 
 
 def _reduce(ufunc: np.ufunc, block: np.ndarray, windows: _Windows, out: np.ndarray) -> None:

@@ -21,10 +21,10 @@ SHAPES = [(2, 3, 7, 8), (3, 9, 5), (0, 2, 6, 6), (1, 1, 3, 3)]
 def legal(shape, kernel_size, stride, padding, dilation, ceil_mode):
     """Whether PyTorch pools with these arguments, and every window meets the image."""
     try:
-        y, i = F.max_pool2d(torch.zeros(1, 1, *shape[-2:]), kernel_size, stride, padding, dilation, ceil_mode, True)
+        y = F.max_pool2d(torch.zeros(1, 1, *shape[-2:]), kernel_size, stride, padding, dilation, ceil_mode)
     except RuntimeError:
         return False
-    return bool((i < shape[-2] * shape[-1]).all()) and y.numel() > 0
+    return y.numel() > 0 and bool(torch.isfinite(y).all())
 
 
 def max_pool_agrees(ops, x, **kwargs):
@@ -248,6 +248,16 @@ def test_pooling_refuses_other_dtypes(ops, dtype):
 def test_max_pool2d_refuses_zero_dilation(ops):
     with pytest.raises(ValueError, match="dilation=0 must be at least 1"):
         ops.max_pool2d(np.zeros((1, 4, 4)), 2, dilation=0)
+
+
+def test_max_pool2d_refuses_a_window_that_misses_the_image(ops):
+    values, indices = F.max_pool2d(torch.zeros(1, 2, 1), 2, 1, (0, 1), (1, 2), return_indices=True)
+    assert (values.item(), indices.item()) == (
+        -np.inf,
+        1,
+    )  # PyTorch: the pixel of the next row, which the window missed
+    with pytest.raises(ValueError, match="every window must meet the image"):
+        ops.max_pool2d(np.zeros((1, 2, 1)), 2, 1, (0, 1), (1, 2), return_indices=True)
 
 
 def test_avg_pool2d_refuses_a_zero_divisor(ops):

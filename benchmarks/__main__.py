@@ -79,7 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _write_table(options)
     if options.tuned_malloc:
         _restart_tuned(argv)
-    return _measure(options, argv)
+    try:
+        return _measure(options, argv)
+    except KeyboardInterrupt:  # before the first case; later ones are kept, see run.py
+        print("Broken off: nothing was measured.", file=sys.stderr)
+        return 130
 
 
 def _write_table(options: argparse.Namespace) -> int:

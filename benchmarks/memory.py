@@ -30,7 +30,11 @@ def available() -> bool:
 
 
 def in_fresh_process(operator: Operator, shape: Shape, threads: int, seed: int) -> dict[str, dict[str, int]]:
-    """Bytes at the peak for each direction: {"forward": {"ours": …, "pytorch": …}, …}; empty if the process failed."""
+    """Bytes at the peak for each direction: {"forward": {"ours": …, "pytorch": …}, …}.
+
+    Raises:
+        RuntimeError: the process failed.
+    """
     request = json.dumps({"operator": operator.name, "shape": shape, "threads": threads, "seed": seed})
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {k: v for k, v in os.environ.items() if k not in machine.KEEP_MEMORY}
@@ -39,7 +43,9 @@ def in_fresh_process(operator: Operator, shape: Shape, threads: int, seed: int) 
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", request], env=environment, capture_output=True, text=True
     )
-    return json.loads(done.stdout) if done.returncode == 0 else {}
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    return json.loads(done.stdout)
 
 
 def peak_growth(call: Callable[[], object]) -> int:
@@ -66,14 +72,21 @@ def add_to(result: dict, operators: list[Operator], report: Callable[[dict], Non
     found: dict[tuple, dict] = {}
     try:
         for case in result["cases"]:
-            name, shape = case["operator"], tuple(case["shape"])
-            if (name, shape) not in found:
-                found[name, shape] = in_fresh_process(by_name[name], shape, result["threads"], result["seeds"][0])
-                report({"memory_of": name, "shape": shape, "found": found[name, shape]})
-            case["memory"] = found[name, shape].get(case["direction"])
+            what = case["operator"], tuple(case["shape"])
+            if what not in found:
+                found[what], trouble = _attempt(by_name[what[0]], what[1], result)
+                report({"memory_of": what[0], "shape": what[1], "trouble": trouble})
+            case["memory"] = found[what].get(case["direction"])
     except KeyboardInterrupt:
         result["complete"] = False
         report({"interrupted": True})
+
+
+def _attempt(operator: Operator, shape: Shape, result: dict) -> tuple[dict, str]:
+    try:
+        return in_fresh_process(operator, shape, result["threads"], result["seeds"][0]), ""
+    except RuntimeError as error:
+        return {}, str(error)
 
 
 def main(request: str) -> None:

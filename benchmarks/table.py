@@ -52,7 +52,7 @@ def line(event: dict) -> Text | str:
     if "reason" in event:
         return Text(f"not timed: {label(event)}: {event['reason']}", style="red")
     if "memory_of" in event:
-        trouble = "" if event["found"] else ": failed"
+        trouble = f": failed, {event['trouble']}" if event["trouble"] else ""
         return Text(f"memory of {event['memory_of']}, {size(event['shape'])}{trouble}", style="dim")
     if "ours_exponent" in event:
         return _growth_line(event)

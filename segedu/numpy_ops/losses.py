@@ -183,11 +183,7 @@ def _run(problem: _Problem, grad_output: object = None, loss: bool = True) -> tu
     each = np.empty(labels.shape, scores.dtype) if loss and problem.reduction == "none" else None
 
     def work(strip: Strip) -> float:
-        images, columns = strip
-        if gradient is None:
-            losses = _strip(problem, strip, loss)
-        else:
-            losses = _strip(problem, strip, loss, scale[strip], gradient[images, :, columns], gradient.reshape(-1))
+        losses = _strip(problem, strip, loss, scale, gradient)
         if each is not None:
             each[strip] = losses
         return losses.sum(dtype=np.float64) if loss else 0.0
@@ -198,27 +194,19 @@ def _run(problem: _Problem, grad_output: object = None, loss: bool = True) -> tu
 
 
 def _strip(
-    problem: _Problem,
-    strip: Strip,
-    loss: bool,
-    scale: np.ndarray | None = None,
-    out: np.ndarray | None = None,
-    flat_gradient: np.ndarray | None = None,
+    problem: _Problem, strip: Strip, loss: bool, scale: np.ndarray | None, gradient: np.ndarray | None
 ) -> np.ndarray | None:
-    """The losses of a strip of pixels; with `scale` also their gradient, written to `out`.
-
-    `out` is the strip's part of the whole gradient, `flat_gradient` all of it.
-    """
-    pixels, smoothing = problem.pixels, problem.smoothing
+    """The losses of a strip of pixels, if wanted; writes its part of `gradient`, if that is given."""
+    pixels, smoothing, one = problem.pixels, problem.smoothing, problem.dtype.type(1)
     valid, label, index = pixels.truth(strip)
-    x = pixels.scores[strip[0], :, strip[1]]
-    maxima = x.max(1)
-    exponentials = np.subtract(x, maxima[:, None], out=out)
+    part = (strip[0], slice(None), strip[1])
+    maxima = pixels.scores[part].max(1)
+    shifted = np.subtract(pixels.scores[part], maxima[:, None], out=None if gradient is None else gradient[part])
     spread = problem.spread()
-    smooth = spread @ exponentials if smoothing else None  # Σ_c ε/C · w[c] · (x[c] − m)
-    np.exp(exponentials, out=exponentials)
+    smooth = spread @ shifted if smoothing and loss else None  # Σ_c ε/C · w[c] · (x[c] − m)
+    exponentials = np.exp(shifted, out=shifted)
     total = exponentials.sum(1)
-    weight = problem.dtype.type(1 - smoothing) if problem.weight is None else ((1 - smoothing) * problem.weight)[label]
+    weight = (one - smoothing) * (one if problem.weight is None else problem.weight[label])
     losses = None
     if loss:
         log_total = np.log(total)
@@ -226,13 +214,13 @@ def _strip(
         if smoothing:
             losses += spread.sum() * log_total - smooth
         losses[~valid] = 0
-    if out is not None:
-        scale = np.where(valid, scale, problem.dtype.type(0))
+    if gradient is not None:
+        scale = np.where(valid, scale[strip], problem.dtype.type(0))
         of_truth = scale * weight
         exponentials *= ((of_truth + scale * spread.sum()) / total)[:, None]
         if smoothing:
             exponentials -= spread[:, None] * scale[:, None]
-        flat_gradient[index] -= of_truth
+        gradient.reshape(-1)[index] -= of_truth
     return losses
 
 

@@ -213,14 +213,13 @@ def _overlap(pixels: Pixels, per_image: bool, probabilities: np.ndarray | None) 
         out = None if probabilities is None else probabilities[strip[0], :, strip[1]]
         p = softmax_of_strip(pixels, strip, out)
         valid, label, _ = pixels.truth(strip)
-        sums = np.empty((3, len(label), classes))
-        for n in range(len(label)):
-            truth = label[n]
-            picked = p[n][truth, np.arange(len(truth))]
-            sums[0, n] = np.bincount(truth, picked, classes)
-            sums[1, n] = p[n].sum(1)
-            sums[2, n] = np.bincount(truth, valid[n], classes)
-        return strip[0], sums
+        group = (np.arange(len(label))[:, None] * classes + label).ravel()
+        of_truth = np.take_along_axis(p, label[:, None], 1)
+
+        def by_class(values: np.ndarray) -> np.ndarray:
+            return np.bincount(group, values.ravel(), len(label) * classes).reshape(-1, classes)
+
+        return strip[0], np.stack([by_class(of_truth), p.sum(2), by_class(valid)])
 
     total = np.zeros((3, images, classes))
     for part, sums in pixels.for_each_strip(work):

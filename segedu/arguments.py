@@ -437,8 +437,8 @@ def interpolated_size(
     ((7, 7), (1.5, 1.5))
     """
     one_of(mode, ("nearest", "bilinear"), "mode")
-    if mode == "bilinear" and len(shape) != 4:
-        raise ValueError(f"x has shape {tuple(shape)}; for mode='bilinear' it must have 4 dimensions, N×C×H×W")
+    if len(shape) != 4:  # PyTorch refuses C×H×W too, or takes it for N×C×length
+        raise ValueError(f"x has shape {tuple(shape)}; it must have 4 dimensions, N×C×H×W: one image is x[None]")
     if mode == "nearest" and align_corners is not None:
         raise ValueError(f"align_corners={align_corners!r} must be None for mode='nearest'")
     if (new_size is None) == (scale_factor is None):

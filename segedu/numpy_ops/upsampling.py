@@ -180,7 +180,7 @@ def interpolate(
     kernel; the coordinates are PyTorch's. Odena et al., "Deconvolution and checkerboard artifacts", 2016, for its use.)
 
     Args:
-        x: N×C×H×W or, for `mode="nearest"`, C×H×W; float32 or float64.
+        x: N×C×H×W, float32 or float64. One image is x[None]: PyTorch takes C×H×W for N×C×length.
         size: (OH, OW), or one integer for both. Give this or `scale_factor`.
         scale_factor: OH/H and OW/W, or one number for both; OH = ⌊H·scale_factor⌋.
         mode: "nearest" or "bilinear".
@@ -193,6 +193,10 @@ def interpolate(
     Raises:
         TypeError: `x` is no array of float32 or float64, or a size is no integer.
         ValueError: an argument is out of its range, or arguments exclude each other.
+
+    As in PyTorch a weight of 0 times ∞ is NaN. In float64, outputs of more than 128 pixels and nearest neighbours,
+    PyTorch itself picks another pixel at a few sizes (3 → 141 is one) than in float32 and in its gradient; this
+    function is true to the latter two.
 
     >>> x = np.array([[[[1, 3]]]], dtype=np.float32)
     >>> interpolate(x, scale_factor=(1, 2))
@@ -232,12 +236,14 @@ def interpolate_backward(
     """Each gradient goes to the input pixels that its output pixel was made of, times their weights.
 
     Args:
-        grad_output: gradient of the output, N×C×OH×OW (nearest: also C×OH×OW), float32 or float64.
+        grad_output: gradient of the output, N×C×OH×OW, float32 or float64.
         input_shape: shape of the interpolated array.
         the others: as they were given to `interpolate`.
 
     Raises:
         TypeError, ValueError: as for `interpolate`; the shapes of `grad_output` and of the output disagree.
+
+    An infinite gradient may come back as NaN, as ∞ times a weight of 0 is.
 
     >>> interpolate_backward(np.array([[[[1.0, 2.0, 3.0, 4.0]]]]), (1, 1, 1, 2), size=(1, 4))
     array([[[[3., 7.]]]])

@@ -78,15 +78,6 @@ def test_planes_larger_than_a_block_are_interpolated_alike(ops, rng, mode, facto
     agrees(ops, draw(rng, (1, 2, 301, 264), "special"), scale_factor=factor, **mode)
 
 
-def test_one_unbatched_image_is_interpolated_by_nearest(ops, rng):
-    """PyTorch takes C×H×W for a batch of rows; here it is an image, as everywhere else."""
-    x = draw(rng, (3, 5, 4))
-    assert np.array_equal(ops.interpolate(x, scale_factor=2), ops.interpolate(x[None], scale_factor=2)[0])
-    grad = draw(rng, (3, 10, 8))
-    batched = ops.interpolate_backward(grad[None], (1, 3, 5, 4), scale_factor=2)
-    assert np.array_equal(ops.interpolate_backward(grad, (3, 5, 4), scale_factor=2), batched[0])
-
-
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("size", [(3, 4), (10, 8), (4, 11), (1, 2)], ids=str)
 def test_interpolate_equals_the_definition_in_loops(ops, rng, mode, size):
@@ -200,11 +191,14 @@ def test_what_is_no_batch_of_images_is_refused(ops, shape):
             ops.interpolate(np.zeros(shape), 2, mode=mode)
 
 
-def test_bilinear_refuses_an_unbatched_image_as_pytorch_does(ops):
+def test_one_unbatched_image_is_refused(ops):
     with pytest.raises(NotImplementedError):
         F.interpolate(torch.zeros(1, 4, 4), 2, mode="bilinear")
-    with pytest.raises(ValueError, match="4 dimensions"):
-        ops.interpolate(np.zeros((1, 4, 4)), 2, mode="bilinear")
+    with pytest.raises(ValueError):  # noqa: PT011 - for PyTorch it is a batch of rows
+        F.interpolate(torch.zeros(1, 4, 4), (2, 2))
+    for mode in ("nearest", "bilinear"):
+        with pytest.raises(ValueError, match=r"4 dimensions, N×C×H×W: one image is x\[None\]"):
+            ops.interpolate(np.zeros((1, 4, 4)), 2, mode=mode)
 
 
 def test_backward_refuses_shapes_that_disagree(ops):

@@ -36,21 +36,21 @@ figures.use_style()
 # %%
 coffee = photograph_masks("coffee")
 print(coffee.image.shape, "=", coffee.image.size, "numbers")
-print("red, green, blue in row 300, column 340:", *coffee.image[300, 340])
+print("red, green, blue in row 300, column 342:", *coffee.image[300, 342])
 
 # %% jupyter={"source_hidden": true}
-# Figure: the photograph, eight by eight pixels of it, and their red numbers
-top, left = 300, 340
-patch = coffee.image[top : top + 8, left : left + 8]
+# Figure: the photograph, six by six pixels of it, and their red numbers
+top, left = 300, 342
+patch = coffee.image[top : top + 6, left : left + 6]
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.1), width_ratios=[3.6, 2.4, 2.4], layout="constrained")
 figures.draw_image(axes[0], coffee.image, "the photograph")
-axes[0].add_patch(plt.Rectangle((left - 8, top - 8), 24, 24, fill=False, ec="white", lw=3))
-figures.draw_image(axes[1], patch, "8×8 pixels of the spoon")
-figures.draw_array(axes[2], patch[:, :, 0], "their red numbers", cmap="Greys_r", fontsize=9)
+axes[0].add_patch(plt.Rectangle((left - 9, top - 9), 24, 24, fill=False, ec="white", lw=3))
+figures.draw_image(axes[1], patch, "6×6 pixels of the spoon")
+figures.draw_array(axes[2], patch[:, :, 0], "their red numbers", cmap="Greys_r", fontsize=12)
 figures.show(
     fig,
-    alt="A cup of coffee on a red saucer with a spoon, on a wooden table; a small frame on the "
-    "bowl of the spoon; eight by eight pixels from there, and the red number of each.",
+    alt="A cup of coffee on a red saucer with a spoon, on a wooden table; a small frame on "
+    "the bowl of the spoon; six by six pixels from there, and the red number of each.",
     dpi=90,
 )
 
@@ -92,7 +92,7 @@ for name in ("semantic", "instances", "panoptic"):
     print(f"{name}: {getattr(coffee, name).size} numbers, values", np.unique(getattr(coffee, name)))
 
 # %% jupyter={"source_hidden": true}
-# Figure: five answers to one photograph
+# Figure: how the five answers are drawn
 def five_answers(masks, what, height=1.9):
     things = [segment for segment in masks.segments if segment.instance]
     labels = [segment.label for segment in things]
@@ -115,12 +115,15 @@ def five_answers(masks, what, height=1.9):
     return fig
 
 
+# %% jupyter={"source_hidden": true}
+# Figure: five answers to one photograph
 fig = five_answers(coffee, "coffee")
 figures.label_legend(fig, coffee.classes, coffee.palette)
 figures.show(
     fig,
-    alt="The photograph; the word coffee; boxes round saucer, cup and spoon; every pixel in the "
-    "colour of its class; only saucer, cup and spoon coloured, the rest white; all coloured again.",
+    alt="The photograph; the word coffee; boxes round saucer, cup and spoon; every pixel in "
+    "the colour of its class; only saucer, cup and spoon coloured, the rest white; all "
+    "coloured again.",
     dpi=80, width=900,
 )
 
@@ -133,7 +136,8 @@ figures.show(
 for segment in objects:
     top, left, bottom, right = segment.box
     box_area = (bottom - top) * (right - left)
-    print(f"{segment.name:6}  box {box_area:6} pixels, of which {segment.area / box_area:.0%} its own")
+    own = segment.area / box_area
+    print(f"{segment.name:6}  box {box_area:6} pixels, of which {own:.0%} its own")
 
 # %% [markdown]
 # ## 3 · Things and stuff
@@ -165,8 +169,8 @@ fig = figures.images_row(
 figures.label_legend(fig, astronaut.classes, astronaut.palette)
 figures.show(
     fig,
-    alt="An astronaut beside a flag, a helmet and a model of a space shuttle; only these four "
-    "coloured, as things; only wall and table coloured, as stuff.",
+    alt="An astronaut beside a flag, a helmet and a model of a space shuttle; only these four"
+    " coloured, as things; only wall and table coloured, as stuff.",
     dpi=80, width=900,
 )
 
@@ -209,8 +213,9 @@ figures.draw_array(ax, grid, palette=PALETTE, numbers=True, fontsize=10)
 figures.label_legend(fig, CLASSES, PALETTE)
 figures.show(
     fig,
-    alt="Twelve rows and 36 columns of numbers, coloured by class: plants above, a person in the "
-    "middle below with a purse of two pixels, sidewalk to the left and right, two of building.",
+    alt="Twelve rows and 36 columns of numbers, coloured by class: plants above, a person in "
+    "the middle below with a purse of two pixels, sidewalk to the left and right, two of "
+    "building.",
 )
 
 # %% [markdown]
@@ -274,8 +279,8 @@ fig = figures.images_row(
 figures.label_legend(fig, table.classes, palette)
 figures.show(
     fig,
-    alt="A drawn table with a blue and a yellow soda can, mugs, books, apples and plants; the label "
-    "map in colour, both cans the same blue; the two cans alone.",
+    alt="A drawn table with a blue and a yellow soda can, mugs, books, apples and plants; the"
+    " label map in colour, both cans the same blue; the two cans alone.",
     dpi=80,
 )
 
@@ -299,8 +304,8 @@ for name in ("semantic", "instances"):
 fig = five_answers(coins, "coins", height=2.05)
 figures.show(
     fig,
-    alt="A photograph of 24 coins; the word coins; 24 boxes; all coins in one blue on grey; each "
-    "coin in its own colour on white; each coin in its own colour on grey.",
+    alt="A photograph of 24 coins; the word coins; 24 boxes; all coins in one blue on grey; "
+    "each coin in its own colour on white; each coin in its own colour on grey.",
     dpi=80, width=840,
 )
 
@@ -392,8 +397,8 @@ fig = figures.images_row(
 )
 figures.show(
     fig,
-    alt="A spoon that goes behind a cup, its mask in two pieces of one colour; two mugs, one before "
-    "the other, their masks touching in two colours.",
+    alt="A spoon that goes behind a cup, its mask in two pieces of one colour; two mugs, one "
+    "before the other, their masks touching in two colours.",
     dpi=80,
 )
 
@@ -436,7 +441,7 @@ print(f"{tiny.size} vectors, {vectors.size} numbers, {vectors.sum()} of them 1")
 
 # %% jupyter={"source_hidden": true}
 # Figure: eight classifiers side by side
-shades = figures.class_palette(3)[[0, 2, 1]]
+shades = [figures.palette.hexadecimal(colour) for colour in figures.OKABE_ITO[[2, 5, 1]]]
 fig, ax = plt.subplots(figsize=(9.4, 4.4))
 ax.set(xlim=(0, 9.4), ylim=(4.2, 0))
 ax.axis("off")
@@ -444,8 +449,7 @@ arrow = {"arrowstyle": "->", "color": "#888888"}
 box = {"boxstyle": "round", "fc": "#eeeeee", "ec": "#888888"}
 for place, ((i, j), k) in enumerate(np.ndenumerate(tiny)):
     y = 0.55 + 0.48 * place
-    pixel = figures.palette.hexadecimal(shades[k])
-    ax.add_patch(plt.Rectangle((0.3 + 0.5 * j, 1.7 + 0.5 * i), 0.48, 0.48, fc=pixel))
+    ax.add_patch(plt.Rectangle((0.3 + 0.5 * j, 1.7 + 0.5 * i), 0.48, 0.48, fc=shades[k]))
     ax.annotate("", (4.2, y), (2.5, 2.2), arrowprops=arrow)
     ax.text(5, y, f"classifier {place + 1}", ha="center", va="center", bbox=box, fontsize=11)
     ax.annotate("", (6.6, y), (5.8, y), arrowprops=arrow)
@@ -455,8 +459,8 @@ ax.text(1.3, 1.5, "every classifier\nsees the picture", ha="center", fontsize=12
 ax.text(7.3, 0.2, "one-hot vector", ha="center", fontsize=12)
 figures.show(
     fig,
-    alt="A picture of two rows and four columns; arrows from it to eight classifiers; each gives one "
-    "one-hot vector of three numbers, for one pixel.",
+    alt="A picture of two rows and four columns; arrows from it to eight classifiers; each "
+    "gives one one-hot vector of three numbers, for one pixel.",
 )
 
 # %% [markdown]
@@ -474,8 +478,8 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="The label map of two rows and four columns, and three masks of zeros and ones: three ones "
-    "for sky, two for sea, three for boat.",
+    alt="The label map of two rows and four columns, and three masks of zeros and ones: three"
+    " ones for sky, two for sea, three for boat.",
 )
 
 # %% [markdown]
@@ -583,8 +587,8 @@ fig = figures.images_row(
 figures.label_legend(fig, coffee.classes, coffee.palette)
 figures.show(
     fig,
-    alt="A speckled label map in which table and saucer are full of spots of other classes; the "
-    "ground truth with smooth regions; the wrong pixels, many of them on the table.",
+    alt="A speckled label map in which table and saucer are full of spots of other classes; "
+    "the ground truth with smooth regions; the wrong pixels, many of them on the table.",
 )
 
 # %% [markdown]
@@ -617,8 +621,8 @@ fig = figures.images_row(
 )
 figures.show(
     fig,
-    alt="Grey cells with dark membranes between them; membranes and cells in two colours; each cell "
-    "in a colour of its own.",
+    alt="Grey cells with dark membranes between them; membranes and cells in two colours; "
+    "each cell in a colour of its own.",
     dpi=80, width=900,
 )
 
@@ -651,8 +655,8 @@ figures.draw_boxes(fig.axes[0], boxes, colours=red)
 figures.label_legend(fig, road.classes, road.palette)
 figures.show(
     fig,
-    alt="A drawn street with three cars in boxes, the nearest in vermillion; its label map with sky, "
-    "buildings, road, pavement, trees, cars, people, poles and signs.",
+    alt="A drawn street with three cars in boxes, the nearest in vermillion; its label map "
+    "with sky, buildings, road, pavement, trees, cars, people, poles and signs.",
     dpi=90,
 )
 
@@ -675,8 +679,8 @@ portrait = np.where(mask[:, :, None], photo, blurred)
 fig = figures.images_row([mask, portrait], ["mask", "portrait"], height=3.2)
 figures.show(
     fig,
-    alt="A white mask of a person with a helmet; the portrait, in which she is sharp and flag, wall "
-    "and model are blurred.",
+    alt="A white mask of a person with a helmet; the portrait, in which she is sharp and "
+    "flag, wall and model are blurred.",
     dpi=80, width=700,
 )
 
@@ -700,8 +704,9 @@ apples = figures.class_palette(4, background=True)
 fig = figures.arrays_row([truth, guess], titles=["truth", "answer"], palette=apples, cell=0.44)
 figures.show(
     fig,
-    alt="Two arrays of six rows and ten columns. Truth: apples of four, three and three pixels. "
-    "Answer: the first has a fifth pixel, the second five pixels, the third lies one to the right.",
+    alt="Two arrays of six rows and ten columns. Truth: apples of four, three and three "
+    "pixels. Answer: the first has a fifth pixel, the second five pixels, the third lies "
+    "one to the right.",
 )
 
 # %% [markdown]
@@ -726,16 +731,24 @@ print("IoU:", [float(iou(guess == n, truth == n)) for n in (1, 2, 3)])
 # * a predicted segment without a partner is a **false positive** (FP): seen, but not there,
 # * a true segment without a partner is a **false negative** (FN): there, but not seen.
 #
-# Why ½? Predicted segments do not overlap. A match covers more than half of the true segment, and two of them cannot both do that. So nobody can have two partners.
-#
-# **Panoptic quality** puts both questions into one number: how well is outlined what was found (SQ, segmentation quality), and how much was found (RQ, recognition quality)?
+# **Predict, then run.** Does the third pair match?
+
+# %%
+print("match:", [bool(iou(guess == n, truth == n) > 1 / 2) for n in (1, 2, 3)])
+
+# %% [markdown]
+# No: ½ is not greater than ½. Why this limit? Predicted segments do not overlap. A match covers more than half of the true segment, and two of them cannot both do that. So nobody can have two partners.
+
+# %% [markdown]
+# **Panoptic quality** puts two questions into one number: how well is outlined what was found (SQ, segmentation quality), and how much was found (RQ, recognition quality)? With
+# $|\text{TP}|$ for the number of true positives, and so on,
 #
 # $$\mathrm{PQ} = \underbrace{\frac{\sum_{\text{TP}} \mathrm{IoU}}{|\text{TP}|}}_{\mathrm{SQ}} \cdot \underbrace{\frac{|\text{TP}|}{|\text{TP}| + \tfrac12 |\text{FP}| + \tfrac12 |\text{FN}|}}_{\mathrm{RQ}}$$
 #
 # **By hand, then run.** How many TP, FP, FN has the class apple? What are SQ, RQ and PQ?
 
 # %%
-tp, fp, fn = 2, 1, 1  # the third pair has IoU exactly ½: no match, and it counts on both sides
+tp, fp, fn = 2, 1, 1  # the third pair does not match: one FP and one FN
 sq = (4 / 5 + 3 / 5) / tp
 rq = tp / (tp + fp / 2 + fn / 2)
 print(f"SQ {sq:.4f} · RQ {rq:.4f} = PQ {sq * rq:.4f}")
@@ -770,7 +783,7 @@ for k, name in enumerate(("meadow", "apple")):
 result = panoptic_quality(prediction, target, num_classes=2)
 print("mean PQ, SQ, RQ:", np.round(result.mean, 4))
 ours = [panoptic_quality_loops(prediction, target, k) for k in (0, 1)]
-compare.arrays(np.array(ours).T, np.array([result.pq, result.sq, result.rq]), length=60)
+compare.arrays(np.array(ours).T, np.array([result.pq, result.sq, result.rq]))
 
 # %% [markdown]
 # *At home.* Two options of the library. **`stuff`** names the classes whose instance numbers are ignored, so that nobody is punished for numbering the sky.
@@ -795,7 +808,7 @@ pq = panoptic_quality(prediction, with_void, num_classes=2, ignore_index=255).pq
 print(f"PQ of apple: {pq[1]:.4f}")
 
 # %% [markdown]
-# **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: entry $(g, p)$ counts the pixels with
+# *At home.* **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: entry $(g, p)$ counts the pixels with
 # true number $g$ and predicted number $p$. `np.add.at` adds 1 for every pixel at its place.
 #
 # **Predict, then run.** What do the rows of the table add up to?
@@ -819,11 +832,12 @@ fig = figures.arrays_row(
     captions=["rows: truth 0 to 3\ncolumns: answer 0 to 3", None, None],
     highlights=[None, None, [(0, 0), (1, 1), (2, 2)]],
     cmap="Greys",
+    share_scale=True,
 )
 figures.show(
     fig,
-    alt="Three 4 by 4 tables: pixels in both, pixels in at least one, and their quotient, the IoU. "
-    "Framed are the three pairs above one half: 0.9, 0.8 and 0.6.",
+    alt="Three 4 by 4 tables: pixels in both, pixels in at least one, and their quotient, the"
+    " IoU. Framed are the three pairs above one half: 0.9, 0.8 and 0.6.",
 )
 
 # %% [markdown]
@@ -839,7 +853,7 @@ def panoptic_quality_numpy(guess, truth):
     return ious[match].sum() / (tp + fp / 2 + fn / 2), match
 
 
-compare.arrays(panoptic_quality_numpy(guess, truth)[0], result.pq[1], length=60)
+compare.arrays(panoptic_quality_numpy(guess, truth)[0], result.pq[1])
 
 # %% [markdown]
 # ## 11 · Coins, found by brightness
@@ -882,8 +896,9 @@ for sigma in (0, 2):
 fig = figures.images_row(pictures, ["photograph", "threshold", "blurred, then threshold"])
 figures.show(
     fig,
-    alt="24 coins; found by threshold, in blue, with many vermillion specks inside some of them and a "
-    "vermillion strip along the top; after blurring, the coins and the strip, hardly any specks.",
+    alt="24 coins; found by threshold, in blue, with many vermillion specks inside some of "
+    "them and a vermillion strip along the top; after blurring, the coins and the strip, "
+    "hardly any specks.",
     dpi=80,
 )
 
@@ -896,7 +911,7 @@ figures.show(
 # %%
 answer = ((found > 0) * 1, found)
 library = panoptic_quality(answer, (coins.semantic, coins.instances), num_classes=2, stuff=[0])
-compare.arrays(panoptic_quality_numpy(found, coins.instances)[0], library.pq[1], length=60)
+compare.arrays(panoptic_quality_numpy(found, coins.instances)[0], library.pq[1])
 
 # %% [markdown]
 # ## 12 · Try it yourself (at home)

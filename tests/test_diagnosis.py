@@ -602,3 +602,26 @@ def test_wrong_statistics_are_recognised(words: str | None, axes: tuple, ddof: i
     if words:
         assert len(sentences(report)) == 1
         assert words in sentences(report)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "half", "lowest"),
+    [("the half pixel is missing", 0, 0), ("clip them to 0", 0.5, -1), ("align_corners=True", None, 0)],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_wrong_coordinates_are_recognised(words: str, half: object, lowest: float, dtype: type, rng: Rng) -> None:
+    def along(x, output):
+        n, pixel = x.shape[-1], np.arange(output)
+        u = pixel * (n - 1) / (output - 1) if half is None else (pixel + half) * n / output - half
+        u = np.maximum(u, lowest)
+        left = u.astype(int)
+        alpha = (u - left).astype(x.dtype)
+        return (1 - alpha) * x[..., left] + alpha * x[..., np.minimum(left + 1, n - 1)]
+
+    def interpolate(x, size, mode):
+        return along(along(x, size[1]).swapaxes(-1, -2), size[0]).swapaxes(-1, -2)
+
+    x = rng.standard_normal((2, 3, 5, 4)).astype(dtype)
+    found = sentences(compare.with_torch(interpolate, x, size=(10, 7), mode="bilinear"))
+    assert len(found) == 1, found
+    assert words in found[0]

@@ -70,15 +70,15 @@ figures.show(
 # %% [markdown]
 # ## 2 · By hand: three ways from 2×2 to 4×4
 #
-# Here is the array `x` of lecture 02, its four maxima and their indices. An index counts the pixels of `x` in reading order, row · W + column.
+# Here is the array of lecture 02, its four maxima and their indices. An index counts the pixels in reading order, row · width + column.
 
 # %%
-x = np.array(
+picture = np.array(
     [[1, 5, 2, 0],
      [3, 4, 7, 7],
      [0, 2, 9, 1],
      [6, 0, 3, 3]], dtype=np.float32)
-values, indices = max_pool2d(x[None], kernel_size=2, return_indices=True)
+values, indices = max_pool2d(picture[None], kernel_size=2, return_indices=True)
 values, indices = values[0], indices[0]
 print(values)
 print(indices)
@@ -94,7 +94,7 @@ print(indices)
 
 # %%
 nearest = values.repeat(2, axis=0).repeat(2, axis=1)
-nails = np.zeros_like(x)
+nails = np.zeros_like(picture)
 nails[::2, ::2] = values
 unpooled = max_unpool2d(values[None], indices[None], kernel_size=2)[0]
 
@@ -105,17 +105,17 @@ corners = [(0, 0), (0, 2), (2, 0), (2, 2)]
 windows = [(r, c, 2, 2) for r, c in corners]
 winners = [(int(m) // 4, int(m) % 4) for m in indices.ravel()]
 fig = figures.arrays_row(
-    [x, values, nearest, nails, unpooled],
-    titles=["x", "values", "nearest", "bed of nails", "max unpooling"],
+    [picture, values, nearest, nails, unpooled],
+    titles=["picture", "values", "nearest", "bed of nails", "max unpooling"],
     operators=["→", "→", "", ""],
     highlights=[winners, four, windows, corners, winners],
     share_scale=True,
 )
 figures.show(
     fig,
-    alt="x with its four maxima framed; the values 5, 7, 6, 9; nearest repeats each in a 2 by 2 "
-    "window; the bed of nails sets each in the upper left of its window; max unpooling sets each "
-    "where it stood in x.",
+    alt="The picture with its four maxima framed; the values 5, 7, 6, 9; nearest repeats each in a "
+    "2 by 2 window; the bed of nails sets each in the upper left of its window; max unpooling sets "
+    "each where it stood in the picture.",
 )
 
 # %% [markdown]
@@ -199,7 +199,7 @@ def max_unpool_numpy(x, indices, shape):
     return y.reshape(*x.shape[:-2], *shape)
 
 
-twice = np.stack([x, x.T])
+twice = np.stack([picture, picture.T])
 y = max_unpool_numpy(*max_pool2d(twice, 2, return_indices=True), shape=(4, 4))
 print(np.count_nonzero(y), "of", y.size)
 
@@ -348,6 +348,10 @@ for align_corners in (False, True):
 # %% [markdown]
 # `np.clip` is for the ends: with `False` the first new pixel would lie at −¼, outside the old centres. It takes the value of the first old pixel.
 #
+# Between two old pixels the value changes evenly. With $\alpha = u - \lfloor u \rfloor$, the way from the left neighbour,
+#
+# $$y_c = (1 - \alpha)\, x_{\lfloor u \rfloor} + \alpha\, x_{\lfloor u \rfloor + 1}$$
+#
 # **Predict, then run.** The row is 4, 8, 0, and `align_corners=False`. New pixel 1 lies at $u = \frac14$: three quarters of the 4 and one quarter of the 8. What is its value?
 
 # %%
@@ -359,7 +363,8 @@ def linear_loops(row, output_size, align_corners):
     for c, u in enumerate(coordinates(len(row), output_size, align_corners)):
         left = int(u)
         right = min(left + 1, len(row) - 1)
-        y[c] = (1 - (u - left)) * row[left] + (u - left) * row[right]
+        alpha = u - left
+        y[c] = (1 - alpha) * row[left] + alpha * row[right]
     return y
 
 
@@ -408,10 +413,10 @@ for size in (3, 5, 50):
 # %% [markdown]
 # ## 7 · Bilinear in the plane
 #
-# In the plane: first along every row, then along every column. A new pixel blends *four* old ones. With $\alpha$ and $\beta$ the distances to the upper left one of the four,
-# downwards and to the right,
+# In the plane: first along every row, then along every column. A new pixel blends *four* old ones. Count $\alpha$ to the right and $\beta$ downwards from the upper left one of
+# them:
 #
-# $$y = (1-\alpha)(1-\beta)\, x_{00} + (1-\alpha)\,\beta\, x_{01} + \alpha\,(1-\beta)\, x_{10} + \alpha\,\beta\, x_{11}$$
+# $$y = (1-\beta)(1-\alpha)\, x_{00} + (1-\beta)\,\alpha\, x_{01} + \beta\,(1-\alpha)\, x_{10} + \beta\,\alpha\, x_{11}$$
 #
 # **Predict, then run.** $\alpha = \beta = \frac14$: which four weights? They must add up to 1. Multiply them with 0, 16, 32, 64.
 
@@ -424,13 +429,14 @@ print((weights / 16 * square).sum())
 # %%
 def bilinear_loops(x, shape, align_corners):
     y = np.empty(shape, x.dtype)
-    for r, u in enumerate(coordinates(x.shape[0], shape[0], align_corners)):
-        for c, v in enumerate(coordinates(x.shape[1], shape[1], align_corners)):
-            i, j = int(u), int(v)
+    for r, v in enumerate(coordinates(x.shape[0], shape[0], align_corners)):
+        for c, u in enumerate(coordinates(x.shape[1], shape[1], align_corners)):
+            i, j = int(v), int(u)
+            beta, alpha = v - i, u - j
             below, right = min(i + 1, x.shape[0] - 1), min(j + 1, x.shape[1] - 1)
-            upper = (1 - (v - j)) * x[i, j] + (v - j) * x[i, right]
-            lower = (1 - (v - j)) * x[below, j] + (v - j) * x[below, right]
-            y[r, c] = (1 - (u - i)) * upper + (u - i) * lower
+            upper = (1 - alpha) * x[i, j] + alpha * x[i, right]
+            lower = (1 - alpha) * x[below, j] + alpha * x[below, right]
+            y[r, c] = (1 - beta) * upper + beta * lower
     return y
 
 
@@ -460,8 +466,8 @@ def linear_numpy(x, output_size, align_corners):
     u = coordinates(x.shape[-1], output_size, align_corners)
     left = u.astype(int)
     right = np.minimum(left + 1, x.shape[-1] - 1)
-    share = (u - left).astype(x.dtype)
-    return (1 - share) * x[..., left] + share * x[..., right]
+    alpha = (u - left).astype(x.dtype)
+    return (1 - alpha) * x[..., left] + alpha * x[..., right]
 
 
 def bilinear_numpy(x, shape, align_corners):
@@ -480,6 +486,7 @@ compare.arrays(bilinear_numpy(z, (7, 8), False), bilinear_loops(z, (7, 8), False
 # $$Y = A\, X\, B^{\mathsf T}$$
 #
 # Nearest neighbour, bed of nails and bilinear interpolation differ in the matrices only. To find $A$, enlarge the columns of an identity matrix.
+# Nearest neighbour takes old row $\lfloor r H / H_{\text{out}} \rfloor$ for new row $r$, also where $H_{\text{out}}$ is no multiple of $H$.
 #
 # **Predict, then run.** Six new rows from three old ones. What do the rows of $A$ add up to, for each method?
 
@@ -722,7 +729,7 @@ compare.with_torch(
 # Pool the cat with windows of 4×4, bring it back, and measure how far each pixel is off. The **root-mean-square error** squares all errors, takes their mean, and the root of
 # that; here in grey values, of which a screen has 256.
 #
-# **Predict, then run.** Order the four: maxima unpooled, maxima repeated, means repeated, means blended.
+# **Predict, then run.** Order the five: maxima on nails, maxima unpooled, maxima repeated, means repeated, means blended.
 
 # %%
 cat = as_chw(photograph("chelsea", size=(288, 432)))
@@ -736,6 +743,7 @@ def there_and_back(image, k):
     maxima, where = max_pool2d(image, k, return_indices=True)
     means = avg_pool2d(image, k)
     return {
+        "maxima on nails": nails_numpy(maxima, k),
         "maxima unpooled": max_unpool2d(maxima, where, k, output_size=image.shape[-2:]),
         "maxima repeated": nearest_numpy(maxima, k),
         "means repeated": nearest_numpy(means, k),
@@ -750,7 +758,7 @@ for name, image in restored.items():
 # %% jupyter={"source_hidden": true}
 # Figure: an eye of the cat, restored, and the errors
 eye = np.s_[..., 76:148, 96:204]
-fig, axes = plt.subplots(2, 4, figsize=(9.6, 3.4), layout="constrained")
+fig, axes = plt.subplots(2, 5, figsize=(10.6, 3.2), layout="constrained")
 for (name, image), column in zip(restored.items(), axes.T, strict=True):
     figures.draw_image(column[0], image[eye].transpose(1, 2, 0), title=name)
     error = 255 * np.abs(image - cat).mean(axis=0)[eye]
@@ -759,18 +767,18 @@ for (name, image), column in zip(restored.items(), axes.T, strict=True):
 fig.colorbar(picture, ax=axes[1], shrink=0.9, label="error", ticks=[0, 30, 60], extend="max")
 figures.show(
     fig,
-    alt="Above, an eye of the cat restored in four ways: dots on black, light squares, squares, "
-    "and blurred. Below, their errors: nearly everywhere large, at light and dark borders, then "
-    "smaller, and smallest for the blurred one.",
+    alt="Above, an eye of the cat restored in five ways: twice dots on black, light squares, "
+    "squares, and blurred. Below, their errors: large nearly everywhere for the dots, large along "
+    "the outlines for the light squares, small for the means.",
 )
 
 # %% [markdown]
 # Max unpooling gets 1 pixel in 16 exactly right and leaves the others black. A photograph is smooth nearly everywhere, so blending guesses well.
 #
-# Why then does anyone use it? Because feature maps are not photographs. After a convolution and $\max(0, \cdot)$ most numbers are 0, and a few mark *where* something is. Here is such a
+# Why then does anyone use it? Because feature maps are not photographs. After a convolution and $\max(0, \cdot)$ many numbers are 0, and a few mark *where* something is. Here is such a
 # map: places where the cat's picture gets lighter to the right by more than 0.05.
 #
-# **Predict, then run.** Which of the four now has the smallest error?
+# **Predict, then run.** Which of the five now has the smallest error?
 
 # %%
 grey = cat.mean(axis=0, keepdims=True)
@@ -790,8 +798,9 @@ fig = figures.images_row(
 )
 figures.show(
     fig,
-    alt="A map of a few bright lines round the cat's eye; unpooled, nearly the same lines with "
-    "small gaps; repeated maxima, thick lines; repeated and blended means, faint thick lines.",
+    alt="A map of a few bright lines round the cat's eye; on nails, the lines in dots; unpooled, "
+    "nearly the same lines with small gaps; repeated maxima, thick lines; repeated and blended "
+    "means, faint thick lines.",
 )
 
 # %% [markdown]
@@ -840,7 +849,7 @@ print(by_nearest, by_bilinear)
 # %% jupyter={"source_hidden": true}
 # Figure: a row of labels doubled
 scene = street(seed=4, size=(256, 384))
-fig, axes = plt.subplots(3, 1, figsize=(6.6, 3.2), layout="constrained")
+fig, axes = plt.subplots(3, 1, figsize=(6.6, 2.8), layout="constrained")
 pictures = {"labels": labels, "nearest": by_nearest, "bilinear": by_bilinear}
 for ax, (title, array) in zip(axes, pictures.items(), strict=True):
     figures.draw_array(ax, array, title, palette=scene.palette, fontsize=14)
@@ -1026,14 +1035,14 @@ explore(old=6, new=9)
 # %% [markdown]
 # ## Common mistakes
 #
-# * **Unpooling without `output_size`.** Odd sizes shear the picture, or an index lies outside.
+# * **Unpooling without `output_size`.** After an odd width, values land in wrong columns, or an index lies outside.
 # * **Indices of another layer.** They count pixels in the plane that *their* pooling read.
 # * **The half pixel forgotten**: $u = c\,W/W_{\text{out}}$ shifts everything by up to half an old pixel.
 # * **Negative coordinates not clipped.** The border is then extrapolated.
 # * **Trained with one `align_corners`, run with the other.**
 # * **Labels interpolated bilinearly.** New classes appear at every border.
 # * **Choosing the largest class before enlarging**, when the shares were still there.
-# * **Testing on constant pictures or on `arange`.** Interpolation of a straight line hides shares that are mixed up.
+# * **Testing on constant pictures.** Any weights that add up to 1 pass.
 
 # %% [markdown]
 # ## Summary
@@ -1063,8 +1072,8 @@ explore(old=6, new=9)
 #    0, so nothing shows.
 # 4. In each cell, the sum of squared distances to one number is smallest for the mean: its derivative is 0 there and nowhere else.
 # 5. No: 7.8 against 7.6 for the repeated means. Blending usually wins, not always.
-# 6. The last in reading order stays. Finite differences give the gradient to that one alone; the library gives it to all of them, as PyTorch does. The finite differences are right.
-#    PyTorch's documentation does not define the result where indices repeat.
+# 6. In our library the last in reading order stays. Finite differences give the gradient to that one alone; the library gives it to all, as PyTorch does. The finite differences
+#    are right. With repeated indices PyTorch does not say which value stays, and it may change from run to run.
 #
 # </details>
 #

@@ -237,8 +237,8 @@ def max_pool2d_backward(grad_output: np.ndarray, indices: np.ndarray, input_shap
     result = np.zeros((len(grads), height * width), grad.dtype)
 
     def work(part: slice) -> None:
-        for plane, place, values in zip(result[part], places[part], grads[part], strict=True):
-            np.add.at(plane, place.ravel(), values.ravel())
+        first_pixel = np.arange(part.stop - part.start)[:, None, None] * (height * width)
+        np.add.at(result[part].reshape(-1), (places[part] + first_pixel).ravel(), grads[part].ravel())
 
     for_each_block(work, len(grads), grads.itemsize * height * width)
     return result.reshape(input_shape)

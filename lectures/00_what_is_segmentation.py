@@ -774,7 +774,7 @@ def panoptic_quality_loops(prediction, target, k):
 
 prediction, target = ((guess > 0) * 1, guess), ((truth > 0) * 1, truth)
 for k, name in enumerate(("meadow", "apple")):
-    print(name, np.round(panoptic_quality_loops(prediction, target, k), 4))
+    print(f"{name:6} PQ, SQ, RQ:", np.round(panoptic_quality_loops(prediction, target, k), 4))
 
 # %% [markdown]
 # The library's `panoptic_quality` gives all classes at once. PyTorch has no such function, so this time the library is what we compare with. Averaging over classes, it says `mean`.
@@ -797,6 +797,8 @@ for stuff in ([], [0]):
     print(f"stuff={stuff!s:3}  PQ of the meadow {pq[0]:.4f}")
 
 # %% [markdown]
+# Neither half covers more than half of the meadow: nothing matches.
+#
 # *At home.* **`ignore_index`** is the label of **void**: pixels that the annotators left out because they could not tell, often 255. A predicted segment that lies mostly on void is not
 # counted as false.
 #
@@ -808,8 +810,10 @@ pq = panoptic_quality(prediction, with_void, num_classes=2, ignore_index=255).pq
 print(f"PQ of apple: {pq[1]:.4f}")
 
 # %% [markdown]
-# *At home.* **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: entry $(g, p)$ counts the pixels with
-# true number $g$ and predicted number $p$. `np.add.at` adds 1 for every pixel at its place.
+# Two of the three pixels of the third answer lie on void, so it is neither false nor missed, and what is left are two matches: (0.8 + 0.6) / 2.
+#
+# *At home.* **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: its row $m$, column $n$ counts the pixels
+# with true number $m$ and predicted number $n$. `np.add.at` adds 1 for every pixel at its place.
 #
 # **Predict, then run.** What do the rows of the table add up to?
 

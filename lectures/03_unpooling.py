@@ -849,10 +849,11 @@ print(by_nearest, by_bilinear)
 # %% jupyter={"source_hidden": true}
 # Figure: a row of labels doubled
 scene = street(seed=4, size=(256, 384))
-fig, axes = plt.subplots(3, 1, figsize=(6.6, 2.8), layout="constrained")
+fig, axes = plt.subplots(3, 1, figsize=(7.2, 2.6), layout="constrained")
 pictures = {"labels": labels, "nearest": by_nearest, "bilinear": by_bilinear}
 for ax, (title, array) in zip(axes, pictures.items(), strict=True):
-    figures.draw_array(ax, array, title, palette=scene.palette, fontsize=14)
+    figures.draw_array(ax, array, palette=scene.palette, fontsize=14)
+    ax.set_ylabel(title, rotation=0, ha="right", va="center", labelpad=10)
 figures.label_legend(fig, scene.classes[:5], scene.palette)
 figures.show(
     fig,

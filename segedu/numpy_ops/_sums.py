@@ -24,7 +24,10 @@ from segedu.numpy_ops._blocks import for_each_block
 from segedu.numpy_ops._sliding import Sliding, gather, scatter
 from segedu.numpy_ops._strips import Strips
 
+quietly = np.errstate(invalid="ignore", over="ignore")  # ∞ − ∞ is NaN and needs no warning, as in PyTorch
 
+
+@quietly
 def correlate(image: np.ndarray, weight: np.ndarray, sliding: Sliding, groups: int) -> np.ndarray:
     """windows[i] = Σ over a of weight[a] · image[pixel of element a of window i]."""
     result = np.empty((len(image), len(weight), *sliding.output), image.dtype)
@@ -39,6 +42,7 @@ def correlate(image: np.ndarray, weight: np.ndarray, sliding: Sliding, groups: i
     return result
 
 
+@quietly
 def spread(windows: np.ndarray, weight: np.ndarray, sliding: Sliding, groups: int) -> np.ndarray:
     """image[p] = Σ over windows i and elements a that lie at p of weight[a] · windows[i]."""
     if not sliding.has_phases:
@@ -76,6 +80,7 @@ def _spread_by_phases(windows: np.ndarray, filters: np.ndarray, sliding: Sliding
     return result
 
 
+@quietly
 def weight_gradient(
     image: np.ndarray, windows: np.ndarray, shape: tuple[int, ...], sliding: Sliding, groups: int
 ) -> np.ndarray:
@@ -89,6 +94,7 @@ def weight_gradient(
     return strips.weight(total.swapaxes(2, 3), shape)
 
 
+@quietly
 def correlate_and_weight_gradient(
     image: np.ndarray, windows: np.ndarray, weight: np.ndarray, sliding: Sliding, groups: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +109,21 @@ def correlate_and_weight_gradient(
     cells = space_to_depth(image, sliding.cells)
     gradient = weight_gradient(windows, cells, filters.shape, inner, groups)
     return spread_by_adding(cells, filters, inner, groups), from_phase_filters(gradient, weight.shape, groups)
+
+
+def add_bias(result: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """`result`, N×K×H×W, after bias[k] was added to channel k of it."""
+    if bias is not None:
+        n, k, h, w = result.shape
+        planes, each = result.reshape(n * k, h * w), np.tile(bias, n)[:, None]
+        for_each_block(lambda part: np.add(planes[part], each[part], out=planes[part]), n * k, result.itemsize * h * w)
+    return result
+
+
+@quietly
+def bias_gradient(grads: np.ndarray, bias: np.ndarray | None) -> np.ndarray | None:
+    """The sum of N×K×H×W for each channel k, if there is a bias."""
+    return None if bias is None else grads.sum((2, 3)).sum(0)
 
 
 def space_to_depth(image: np.ndarray, cells: Sliding) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from segedu import arguments
 from segedu.arguments import IntOrPair
 from segedu.numpy_ops._sliding import Sliding
-from segedu.numpy_ops._sums import correlate, spread, weight_gradient
+from segedu.numpy_ops._sums import add_bias, bias_gradient, correlate, spread, weight_gradient
 
 
 def _sliding(
@@ -74,9 +74,7 @@ def conv2d(
     groups = arguments.integer(groups, "groups", minimum=1)
     weight, bias = arguments.convolution_weight(weight, bias, x, groups)
     sliding = _sliding(x, weight, stride, padding, dilation)
-    result = correlate(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups)
-    if bias is not None:
-        result += bias[:, None, None]
+    result = add_bias(correlate(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups), bias)
     return result.reshape(*x.shape[:-3], len(weight), *sliding.output)
 
 
@@ -121,4 +119,4 @@ def conv2d_backward(
     images, grads = x.reshape(-1, *x.shape[-3:]), grad.reshape(-1, *grad.shape[-3:])
     dx = spread(grads, weight, sliding, groups).reshape(x.shape)
     dweight = weight_gradient(images, grads, weight.shape, sliding, groups)
-    return dx, dweight, None if bias is None else grads.sum((0, 2, 3))
+    return dx, dweight, bias_gradient(grads, bias)

@@ -10,7 +10,7 @@ import numpy as np
 from segedu import arguments
 from segedu.arguments import IntOrPair
 from segedu.numpy_ops._sliding import Sliding
-from segedu.numpy_ops._sums import correlate_and_weight_gradient, spread
+from segedu.numpy_ops._sums import add_bias, bias_gradient, correlate_and_weight_gradient, spread
 
 
 def _sliding(
@@ -75,9 +75,7 @@ def conv_transpose2d(
     groups = arguments.integer(groups, "groups", minimum=1)
     weight, bias = arguments.convolution_weight(weight, bias, x, groups, transposed=True)
     sliding = _sliding(x, weight, stride, padding, output_padding, dilation)
-    result = spread(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups)
-    if bias is not None:
-        result += bias[:, None, None]
+    result = add_bias(spread(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups), bias)
     return result.reshape(*x.shape[:-3], *result.shape[1:])
 
 
@@ -122,4 +120,4 @@ def conv_transpose2d_backward(
     arguments.same_dtype(x=x, grad_output=grad)
     inputs, grads = x.reshape(-1, *x.shape[-3:]), grad.reshape(-1, *grad.shape[-3:])
     dx, dweight = correlate_and_weight_gradient(grads, inputs, weight, sliding, groups)
-    return dx.reshape(x.shape), dweight, None if bias is None else grads.sum((0, 2, 3))
+    return dx.reshape(x.shape), dweight, bias_gradient(grads, bias)

@@ -444,6 +444,12 @@ class TestPanopticQuality:
         result = ops.panoptic_quality((np.array([[0, 0, 0, 9]]), zeros), (zeros, zeros), 1, 9)
         assert result.pq.tolist() == [0.75]
 
+    def test_the_right_pixels_of_the_wrong_class_are_no_match(self, ops):
+        zeros = np.zeros((2, 2), np.int64)
+        result = ops.panoptic_quality((zeros + 1, zeros), (zeros, zeros), 3)
+        np.testing.assert_array_equal(result.pq, [0, 0, NAN])
+        assert (result.false_positives.tolist(), result.false_negatives.tolist()) == ([0, 1, 0], [1, 0, 0])
+
     def test_the_same_number_in_two_images_is_two_segments(self, ops):
         labels = np.zeros((2, 1, 3), np.int64)
         result = ops.panoptic_quality((labels, labels), (labels, labels), 1)

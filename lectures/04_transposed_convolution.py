@@ -28,7 +28,7 @@ figures.use_style()
 rng = np.random.default_rng(4)
 
 # %% jupyter={"source_hidden": true}
-# Helper for figures: rows of cells below each other, each with its name on the left
+# Figure helper: rows of cells below each other, each with its name on the left
 def rows_figure(rows, names, starts=None, highlights=None, cell=0.5, **options):
     starts, highlights = starts or [0] * len(rows), highlights or [[]] * len(rows)
     known = np.concatenate([np.ravel(row) for row in rows])
@@ -76,17 +76,20 @@ for seed in (0, 1):
 # %% jupyter={"source_hidden": true}
 # Figure: enlarged with 3×3 and with 4×4 kernels
 fig = figures.images_row(
-    [np.clip(image[:, 0, 60:220, 80:320].transpose(1, 2, 0), 0, 1) for image in enlarged.values()],
+    [image[:, 0, 90:230, 170:370].transpose(1, 2, 0) for image in enlarged.values()],
     titles=["3×3 kernels, stride 2", "4×4 kernels, stride 2"],
+    height=3.5,
 )
 figures.show(
     fig,
-    alt="Part of a cup, enlarged four times. With 3 by 3 kernels a regular grid of light and dark "
-    "dots lies over everything; with 4 by 4 kernels the picture is blurred and has far less of it.",
+    alt="Part of a cup, enlarged by four. With 3 by 3 kernels a regular grid of light and "
+    "dark dots lies over everything; with 4 by 4 kernels the picture is blurred, its grid"
+    " hardly visible.",
+    dpi=80,
 )
 
 # %% [markdown]
-# The grid on the left is not in the photograph. It comes from the *size* of the kernel. Sections 11 to 14 find out how, and what to do.
+# The grid on the left is not in the photograph, and hardly there on the right. It comes from the *size* of the kernel. Sections 11 to 14 find out how, and what to do.
 
 # %% [markdown]
 # ## 2 · By hand: stamps
@@ -225,6 +228,11 @@ for size in (7, 8):
 #
 # **Predict, then run.** With `output_padding=1` there is one row more. Is that row filled with zeros?
 
+# %%
+for o in (0, 1):
+    print(f"padding 1, output padding {o}:")
+    print(conv_transpose2d(x2[None], w2[None, None], stride=2, padding=1, output_padding=o)[0])
+
 # %% jupyter={"source_hidden": true}
 # Figure: what padding cuts off
 wider = np.pad(y2, [(0, 1), (0, 1)])
@@ -241,19 +249,22 @@ figures.show(
 )
 
 # %% [markdown]
-# The frame is the result. The extra row is *not* padding of the result: the canvas grows by one row at the far side, and then $p$ rows are cut off as before. So the row that
-# appears had been cut off: here 3, 7, 8, 4. Only where $o > p$ do rows appear that no stamp reaches.
-#
+# The whole array is the **canvas** on which the stamps lie; the frame is the result. Output padding makes the canvas larger by a row at the far side, then $p$ rows are cut off as
+# before. So the row that appears is one that had been cut off: 3, 7, 4, 4. Only where $o > p$ do rows appear that no stamp reaches.
+
+# %% [markdown]
 # **Dilation** $d$ spreads the stamp: its numbers lie $d$ pixels apart, so it reaches over $d(k-1)+1$ pixels. All together:
 #
 # $$H_{\text{out}} = (H - 1)\, s + d(k - 1) + 1 + o - 2p$$
 
+# %%
+single, kernel = np.ones((1, 1, 1)), np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
+dilated = [conv_transpose2d(single, kernel, dilation=d)[0] for d in (1, 2)]
+
 # %% jupyter={"source_hidden": true}
 # Figure: dilation
-single = np.ones((1, 1, 1, 1))
-kernel = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
 fig = figures.arrays_row(
-    [conv_transpose2d(single, kernel, dilation=d)[0, 0] for d in (1, 2)],
+    dilated,
     titles=["stamp, dilation 1", "stamp, dilation 2"],
     share_scale=True,
 )
@@ -348,7 +359,16 @@ figures.show(
 # In NumPy, scattering is short: for each position $(a, b)$ of the kernel, element $(a, b)$ of *all* stamps is one slice with step $s$. We add to it.
 #
 # Channels: every input channel $c$ has one stamp for every output channel $m$, and the stamps of all input channels add up. PyTorch's `weight` has the shape *input channels ×
-# output channels × k × k*: the other way round than for a convolution.
+# output channels × k × k*.
+#
+# **Predict, then run.** A layer leads from 3 channels to 2, with 4×4 kernels. Which shape has its weight? And if it were a convolution?
+
+# %%
+print("transposed: ", tuple(torch.nn.ConvTranspose2d(3, 2, kernel_size=4).weight.shape))
+print("convolution:", tuple(torch.nn.Conv2d(3, 2, kernel_size=4).weight.shape))
+
+# %% [markdown]
+# Input channels first: the other way round than for a convolution. In the code, `einsum` sums over the input channels $c$; kernels are square, to keep it short.
 
 # %%
 def taps(canvas, shape, k, s, d):
@@ -476,20 +496,23 @@ around[0, :9, :9] = blur
 around = np.roll(around, (-4, -4), axis=(1, 2))
 undone = np.fft.ifft2(np.fft.fft2(blurred) / np.fft.fft2(around)).real
 
+inside = np.s_[:, 8:-8, 8:-8]  # without the edge, where stamps are missing
 for name, picture in [("blurred", blurred), ("transposed", transposed), ("undone", undone)]:
-    print(f"{name:10}  mean distance from the photograph {np.abs(picture - sharp).mean():.3f}")
+    distance = np.abs(picture - sharp)[inside].mean()
+    print(f"{name:10}  mean distance from the photograph {distance:.3f}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: transposed convolution does not undo
 fig = figures.images_row(
     [picture[0] for picture in (sharp, blurred, transposed, undone)],
-    titles=["photograph", "blurred", "then transposed", "then undone"],
+    titles=["photograph", "blurred", "blurred, transposed", "blurred, undone"],
     height=2.6,
 )
 figures.show(
     fig,
     alt="A photographer, sharp; blurred; after the transposed convolution more blurred still; and "
     "after dividing the spectra sharp again.",
+    dpi=90,
 )
 
 # %% [markdown]
@@ -606,7 +629,9 @@ grouped = rng.standard_normal((3, 1, 4, 4), dtype=np.float32)
 compare.with_torch(conv_transpose2d, images, grouped, stride=2, padding=1, groups=3)
 
 # %% [markdown]
-# And when it is wrong? The commonest slip: stamps that *replace* what is there, `=` instead of `+=`. Read what the comparison says.
+# And when it is wrong? The commonest slip: stamps that *replace* what is there, `=` instead of `+=`.
+#
+# **Predict, then run.** Kernel 3, stride 2. Will all values be wrong, or only some? Read what the comparison says.
 
 # %%
 def conv_transpose2d_replaced(x, weight, stride):
@@ -619,7 +644,9 @@ def conv_transpose2d_replaced(x, weight, stride):
     return y
 
 
-compare.with_torch(conv_transpose2d_replaced, images, weight, stride=2, reference=F.conv_transpose2d)
+compare.with_torch(
+    conv_transpose2d_replaced, images, weight, stride=2, reference=F.conv_transpose2d
+)
 
 # %% [markdown]
 # *At home.* The gradient without PyTorch, by finite differences.
@@ -664,8 +691,8 @@ fig = rows_figure(
 )
 figures.show(
     fig,
-    alt="Overlap counts along a row. Kernel 2, stride 2: all 1. Kernel 3, stride 2: 1, 1, 2, 1, 2, 1. "
-    "Kernel 4, stride 2: 2 after the edge. Kernel 4, stride 3: 2, 1, 1. Kernel 6, stride 3: 2.",
+    alt="Overlap counts along a row. Kernel 2, stride 2: all 1. Kernel 3, stride 2: 1, 1, 2, 1, 2, "
+    "1. Kernel 4, stride 2: 2 after the edge. Kernel 4, stride 3: 2, 1, 1. Kernel 6, stride 3: 2.",
 )
 
 # %% [markdown]
@@ -697,8 +724,8 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="Overlap maps. Kernel 3: an 11 by 11 board on which 4, 2, 2 and 1 alternate. Kernel 4: 12 by "
-    "12, 4 everywhere but in a frame two pixels wide.",
+    alt="Overlap maps. Kernel 3: an 11 by 11 board on which 4, 2, 2 and 1 alternate. Kernel "
+    "4: 12 by 12, 4 everywhere but in a frame two pixels wide.",
 )
 
 # %% [markdown]
@@ -713,15 +740,15 @@ for s, line in zip(strides, axes, strict=True):
     for k, ax in zip(kernels, line, strict=True):
         middle = overlap_map(k, s, n=10)[2 * s + 2 : 5 * s + 2, 2 * s + 2 : 5 * s + 2]
         figures.draw_array(ax, middle, vmin=0, vmax=middle.max(), numbers=False)
-        ax.set_title(f"k={k}", fontweight="bold" if k % s == 0 else "normal")
-        if k % s == 0:
-            ax.set_title(f"k={k} even", fontweight="bold")
+        even = k % s == 0
+        ax.set_title(f"k={k} even" if even else f"k={k}", fontweight="bold" if even else "normal")
     line[0].set_ylabel(f"stride {s}", fontsize=13)
 fig.tight_layout()
 figures.show(
     fig,
-    alt="Overlap maps for strides 2, 3, 4 and kernels 1 to 8. Where the stride divides the kernel the "
-    "map has one colour; elsewhere there are stripes crossing, and holes where k is below s.",
+    alt="Overlap maps for strides 2, 3, 4 and kernels 1 to 8. Where the stride divides the "
+    "kernel the map has one colour; elsewhere there are stripes crossing, and holes where"
+    " k is below s.",
 )
 
 # %% [markdown]
@@ -746,12 +773,27 @@ def stacked_row(weights, s, layers, n=400):
     return row[start : start + 144]
 
 
-for layers in (1, 2, 3):
-    counts = stacked_row(np.ones(3), 2, layers)
-    print(f"{layers} layers: counts {counts[:8].astype(int)}, ratio {counts.max() / counts.min():.0f}")
+rows = {layers: stacked_row(np.ones(3), 2, layers)[:8] for layers in (1, 2, 3)}
+for layers, row in rows.items():
+    ratio = row.max() / row.min()
+    print(f"{layers} layers: counts {row.astype(int)}, ratio {ratio:.0f}, in 2-D {ratio**2:.0f}")
+
+# %% jupyter={"source_hidden": true}
+# Figure: overlap maps of one, two and three layers
+fig = figures.arrays_row(
+    [np.outer(row, row) for row in rows.values()],
+    titles=["one layer", "two layers", "three layers"],
+    share_scale=True,
+    cell=0.4,
+)
+figures.show(
+    fig,
+    alt="Overlap maps of 8 by 8 pixels for one, two and three layers of kernel 3, stride 2: counts "
+    "from 1 to 4, to 9 and to 25, the pattern coarser and stronger with each layer.",
+)
 
 # %% [markdown]
-# It grows with every layer, and longer periods appear. In two dimensions the ratio is squared. Now the spectra:
+# It grows with every layer, and longer periods appear. Now the spectra:
 
 # %%
 cases = {
@@ -780,8 +822,9 @@ axes[1, 0].set_ylabel("spectrum")
 fig.tight_layout()
 figures.show(
     fig,
-    alt="Above, counts along a row; below, their spectra. Kernel 3 has one peak at 0.5; kernel 5 with "
-    "stride 3 at 0.33; two layers of kernel 3 at 0.25 and 0.5; the kernels of 4 are flat, no peak.",
+    alt="Above, counts along a row; below, their spectra. Kernel 3 has one peak at 0.5; "
+    "kernel 5 with stride 3 at 0.33; two layers of kernel 3 at 0.25 and 0.5; the kernels "
+    "of 4 are flat, no peak.",
 )
 
 # %% [markdown]
@@ -826,8 +869,9 @@ fig = figures.images_row(
 )
 figures.show(
     fig,
-    alt="A drawn street; the coarse input, the share of building in blocks of four pixels, white on "
-    "black with grey steps at the outlines; the target, the same with sharp outlines.",
+    alt="A drawn street; the coarse input, the share of building in blocks of four pixels, "
+    "white on black with grey steps at the outlines; the target, the same with sharp "
+    "outlines.",
 )
 
 # %% [markdown]
@@ -887,13 +931,14 @@ axes[1, 2].set_xlabel("cycles per pixel")
 fig.tight_layout()
 figures.show(
     fig,
-    alt="Kernel 3: the scores inside a building show a fine regular grid, and the spectrum ends in a "
-    "peak at 0.5. Kernel 4: the scores are even and the spectrum falls without a peak.",
+    alt="Kernel 3: the scores inside a building show a fine regular grid, and the spectrum "
+    "ends in a peak at 0.5. Kernel 4: the scores look even and the spectrum falls, with a"
+    " tiny rise at 0.5.",
 )
 
 # %% [markdown]
-# Kernel 3 made a checkerboard out of nothing. At first because a phase with more weights learns faster: every weight moves by about the same amount. But the difference *stays*:
-# a pixel with one weight hears one coarse pixel, a pixel with four hears four. If all four say "building", it may be surer. The loss itself wants different scores.
+# Kernel 3 made a checkerboard out of nothing. After the first step its gains are as 4 : 2 : 2 : 1, because every weight has moved by about the same amount. But the difference
+# *stays*: a pixel with one weight hears one coarse pixel, a pixel with four hears four. If all four say "building", it may be surer. The loss itself wants different scores.
 #
 # Does it depend on where training starts? **Predict, then run.** Three random starts instead of zeros.
 
@@ -974,7 +1019,8 @@ figures.show(
 # %%
 for s in (2, 3, 4, 8):
     kernel = bilinear_kernel(s)
-    print(f"stride {s}, kernel {len(kernel):2}: gains differ by", np.ptp(phase_gains(kernel, s)).round(9))
+    spread = np.ptp(phase_gains(kernel, s))  # largest minus smallest
+    print(f"stride {s}, kernel {len(kernel):2}: gains differ by {spread:.6f}")
 
 # %% [markdown]
 # No: the counts are uneven, but the *weights* make up for it. What counts is the sum of the weights of each phase. Counting is the special case of equal weights.
@@ -995,6 +1041,9 @@ theirs = F.interpolate(
     torch.tensor(images), scale_factor=2, mode="bilinear", align_corners=False
 ).numpy()
 compare.arrays(ours[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1], name="inside")
+
+# %% [markdown]
+# **Predict, then run.** The same comparison with the edge: what will the diagnosis say?
 
 # %%
 compare.arrays(ours[0, 0], theirs[0, 0], name="with the edge")
@@ -1063,8 +1112,9 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="Four channels of 2 by 2 numbers, framed in four colours, and the 4 by 4 result in which the "
-    "colours alternate: 0, 4, 1, 5 in the first row and 8, 12, 9, 13 in the second.",
+    alt="Four channels of 2 by 2 numbers, framed in four colours, and the 4 by 4 result in "
+    "which the colours alternate: 0, 4, 1, 5 in the first row and 8, 12, 9, 13 in the "
+    "second.",
 )
 
 # %% [markdown]
@@ -1141,7 +1191,7 @@ pictures = {
 # Figure: four ways to enlarge, and their spectra
 fig, axes = plt.subplots(2, 4, figsize=(12, 4.7), sharey="row", height_ratios=[1.25, 1])
 for (above, below), (way, picture) in zip(axes.T, pictures.items(), strict=True):
-    figures.draw_image(above, picture[:, 0, 70:190, 100:280].transpose(1, 2, 0), way)
+    figures.draw_image(above, picture[:, 0, 80:144, 120:216].transpose(1, 2, 0), way)
     grey = picture.mean((0, 1))
     spectrum = np.abs(np.fft.rfft((grey - grey.mean()) * np.hanning(384), axis=1)).mean(0) / 384
     below.plot(np.fft.rfftfreq(384), spectrum)
@@ -1151,8 +1201,12 @@ fig.tight_layout()
 figures.show(
     fig,
     alt="A cat enlarged four ways. Kernel 3: a grid over it, and peaks in its spectrum at 0.25 and "
-    "0.5. Kernel 4, bilinear, resize and convolve: blurred, no grid, no such peaks.",
+    "0.5. Kernel 4: a faint grid and two small peaks. The last two: blurred, no grid, no peaks.",
+    dpi=90,
 )
+
+# %% [markdown]
+# Kernel 4 has small peaks at the same places: its random weights are *nearly* equal, so its gains are. Bilinear weights and resize and convolve have none.
 
 # %% [markdown]
 # Now the last layer of an FCN. A network gives scores for each class at stride 8, and a transposed convolution enlarges them by 8. Suppose its scores are perfect: the share of each
@@ -1181,8 +1235,9 @@ for name, labels in enlarged.items():
 # %% jupyter={"source_hidden": true}
 # Figure: labels enlarged by 8
 part = np.s_[60:188, 190:382]
+label_maps = [labels[part] for labels in (scene.labels, *enlarged.values())]
 fig = figures.images_row(
-    [figures.colourise(labels[part], scene.palette) for labels in (scene.labels, *enlarged.values())],
+    [figures.colourise(labels, scene.palette) for labels in label_maps],
     titles=["labels", *enlarged],
     height=2.5,
 )
@@ -1229,8 +1284,8 @@ def explore(kernel_size=3, stride=2, layers=1, weights="ones"):
          "random": np.random.default_rng(0).uniform(0.5, 1.5, kernel_size)}[weights]
     row = stacked_row(v, stride, layers)
     spectrum = np.abs(np.fft.rfft(row - row.mean())) / 144
-    fig, axes = plt.subplots(1, 3, figsize=(11, 3.3), width_ratios=[1, 1.3, 1.3])
-    gains = np.outer(row[:12], row[:12])
+    fig, axes = plt.subplots(1, 3, figsize=(11, 3.5), width_ratios=[1.2, 1.3, 1.3])
+    gains = np.outer(row[:9], row[:9])
     figures.draw_array(axes[0], gains, f"{kernel_size} mod {stride} = {kernel_size % stride}",
                        fmt=".3g", vmin=0, vmax=max(gains.max(), 1e-9))
     axes[1].step(range(24), row[:24], where="mid")
@@ -1277,7 +1332,7 @@ explore(kernel_size=5, stride=3)
 # %% [markdown]
 # ## Exercises
 #
-# 1. Document after document says "transposed convolution with kernel 1" for a last layer. What does it do with stride 1? Write it as a `conv2d`.
+# 1. The last layer of some networks is a transposed convolution with kernel 1, stride 1 and as many output channels as classes. What does it do? Write it as a `conv2d`.
 # 2. A network's maps have 15 rows, a pooling makes 7 of them. Find $k, p, o$ with stride 2 that lead from 7 back to exactly 15, with $k$ even and $o = 0$ or $1$.
 # 3. A layer with kernel 3, stride 2 and weights 1 is followed by a 2×2 average pooling with stride 1. What does the overlap map become? Why?
 # 4. Set $o = 2$, $p = 1$, $k = 3$, $s = 3$. Which output rows does no stamp reach? What do they hold when there is a bias?

@@ -299,7 +299,7 @@ for k, p, o in [(3, 0, 0), (4, 1, 0), (3, 1, 0), (3, 1, 1)]:
 #
 # $$y_u = \sum_{a \,\equiv\, u \;(\mathrm{mod}\; s)} w_a \; x_{(u - a)/s}$$
 #
-# where $x$ counts as 0 outside. This is **gathering**. Every output is written once, by one sum; that is how a graphics processor likes it (lecture 09).
+# where $x$ counts as 0 outside. This is **gathering**. Every output is written once, by one sum. Lecture 09 returns to this.
 
 # %%
 def gather_loops(x, w, s):

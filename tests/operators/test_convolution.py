@@ -65,7 +65,7 @@ def test_conv2d_equals_pytorch(ops, rng, kernel, groups):
             bias = draw(rng, (2 * groups,), "strided", dtype) if turn % 4 else None
             conv2d_agrees(ops, x, weight, bias, **options)
             agreed += 1
-    assert agreed >= 12
+    assert agreed >= 10
 
 
 @given(st.data())

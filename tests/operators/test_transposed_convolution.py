@@ -71,7 +71,7 @@ def test_conv_transpose2d_equals_pytorch(ops, rng, kernel, groups):
             bias = draw(rng, (2 * groups,), "strided", dtype) if turn % 4 else None
             conv_transpose2d_agrees(ops, x, weight, bias, **options)
             agreed += 1
-    assert agreed >= 12
+    assert agreed >= 10
 
 
 @given(st.data())

@@ -59,6 +59,7 @@ def test_the_index_links_to_every_lecture(page, lab):
     assert len(numbered) <= sum(1 for text in links if text and not text.startswith("¶"))
     first = page.locator(".jp-RenderedMarkdown a", has_text="What is segmentation?").first
     first.click()
+    assert page.locator(".Toastify__toast").count() == 0, "a message covers the page"
     page.wait_for_function("() => jupyterapp.shell.currentWidget?.title.label.startsWith('00_')", timeout=30_000)
     close_notebook(page)
 

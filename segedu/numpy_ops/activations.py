@@ -1,4 +1,4 @@
-"""ReLU, softmax, dropout and concatenation: what stands between the convolutions (lecture 07)."""
+"""ReLU, softmax, dropout and concatenation: what stands between the convolutions (used from lecture 06 on)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution: every output pixel is a weighted sum of a window of the input (lecture 05).
+"""Convolution: every output pixel is a weighted sum of a window of the input (lecture 01).
 
 The windows of a strip of rows become the columns of a matrix (im2col), so that one matrix product computes the strip
 for all filters at once. (Chellapilla, Puri and Simard, "High performance convolutional neural networks for document

@@ -1,4 +1,4 @@
-"""Batch normalisation: every channel to mean 0 and variance 1, then to a learned mean and scale (lecture 07)."""
+"""Batch normalisation: every channel to mean 0 and variance 1, then to a learned mean and scale (lecture 11)."""
 
 from __future__ import annotations
 

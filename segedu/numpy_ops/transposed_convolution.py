@@ -1,4 +1,4 @@
-"""Transposed convolution: every input pixel adds a weighted filter to a window of the output (lecture 06).
+"""Transposed convolution: every input pixel adds a weighted filter to a window of the output (lecture 04).
 
 It is the gradient of a convolution with respect to its input, used forward, to enlarge.
 """

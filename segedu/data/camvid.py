@@ -17,6 +17,7 @@ import numpy as np
 import platformdirs
 from PIL import Image, UnidentifiedImageError
 
+from segedu.data.camvid_download import SPLITS, download_camvid
 from segedu.data.synthetic import street
 
 CLASSES = (
@@ -51,9 +52,6 @@ PALETTE = np.array(
 """The colours in which CamVid's labels are usually printed, one a class."""
 
 VOID = 11
-SPLITS = {"train": 367, "val": 101, "test": 233}
-"""How many images each split has, as published."""
-
 ENVIRONMENT = "SEGEDU_DATA"
 _FOLDERS = ("camvid", "CamVid")
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -111,8 +109,6 @@ def camvid(split: str, root: str | Path | None = None, download: bool = False) -
     _check_split(split)
     folder = find(root)
     if folder is None and download:
-        from segedu.data.camvid_download import download_camvid
-
         folder = download_camvid(root or cache_folder())
     if folder is None:
         raise FileNotFoundError(

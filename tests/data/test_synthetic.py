@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.measure import label as connected
 
-from segedu.data import canvas
-from segedu.data.scene import VOID, void_borders
+from segedu.data.scenes import canvas
+from segedu.data.scenes.scene import VOID, void_borders
 from segedu.data.synthetic import cells, street, tabletop
 
 SCENES = [street, tabletop, cells]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segedu.data import colours
-from segedu.data.canvas import UNITS, Canvas, ellipse
+from segedu.data.scenes.canvas import UNITS, Canvas, ellipse
 
 CLASSES = ("sky", "building", "road", "pavement", "tree", "car", "pedestrian", "pole", "sign")
 PALETTE = colours.palette(

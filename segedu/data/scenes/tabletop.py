@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from segedu.data import canvas, colours
-from segedu.data.canvas import UNITS, Canvas, capsule, common, ellipse, leaf, minus, polygon, rounded_box, union
-from segedu.data.scene import Scene, scene_size
+from segedu.data import colours
+from segedu.data.scenes import canvas
+from segedu.data.scenes.canvas import UNITS, Canvas, capsule, common, ellipse, leaf, minus, polygon, rounded_box, union
+from segedu.data.scenes.scene import Scene, scene_size
 
 CLASSES = ("wall", "table", "soda can", "mug", "book", "apple", "plant")
 PALETTE = colours.palette(

@@ -2,14 +2,26 @@
 
 import numpy as np
 
-from segedu.data import canvas
-from segedu.data.canvas import UNITS, Canvas, circle, polygon, rounded_box
-from segedu.data.scene import Scene, scene_size
-from segedu.data.street_cars import car
-from segedu.data.street_houses import houses
-from segedu.data.street_pavement import lamp, pedestrian, sign
-from segedu.data.street_trees import tree
-from segedu.data.street_view import BUILDING, CLASSES, EYE, FOCAL, HAZE, PALETTE, PAVEMENT, ROAD, ROAD_HALF, TREE, View
+from segedu.data.scenes import canvas
+from segedu.data.scenes.canvas import UNITS, Canvas, circle, polygon, rounded_box
+from segedu.data.scenes.scene import Scene, scene_size
+from segedu.data.scenes.street_cars import car
+from segedu.data.scenes.street_houses import houses
+from segedu.data.scenes.street_pavement import lamp, pedestrian, sign
+from segedu.data.scenes.street_trees import tree
+from segedu.data.scenes.street_view import (
+    BUILDING,
+    CLASSES,
+    EYE,
+    FOCAL,
+    HAZE,
+    PALETTE,
+    PAVEMENT,
+    ROAD,
+    ROAD_HALF,
+    TREE,
+    View,
+)
 
 
 def street(seed: int, size: int | tuple[int, int] = (256, 256), void_width: int = 0) -> Scene:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from segedu.data.canvas import ellipse, polygon, rounded_box
-from segedu.data.street_view import CAR, View, ground_shadow
+from segedu.data.scenes.canvas import ellipse, polygon, rounded_box
+from segedu.data.scenes.street_view import CAR, View, ground_shadow
 
 CAR_COLOURS = (
     (0.75, 0.12, 0.12),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from segedu.data.canvas import capsule, circle, ellipse, polygon, rounded_box, union
-from segedu.data.street_view import PEDESTRIAN, POLE, SIGN, View, ground_shadow
+from segedu.data.scenes.canvas import capsule, circle, ellipse, polygon, rounded_box, union
+from segedu.data.scenes.street_view import PEDESTRIAN, POLE, SIGN, View, ground_shadow
 
 CLOTHES = (
     (0.75, 0.20, 0.22),

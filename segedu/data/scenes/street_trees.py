@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from segedu.data.canvas import boxed, capsule, ellipse
-from segedu.data.street_view import TREE, View, ground_shadow
+from segedu.data.scenes.canvas import boxed, capsule, ellipse
+from segedu.data.scenes.street_view import TREE, View, ground_shadow
 
 
 def tree(view: View, x, z, tall) -> None:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from segedu.data import canvas, colours
-from segedu.data.scene import Scene, scene_size
+from segedu.data import colours
+from segedu.data.scenes import canvas
+from segedu.data.scenes.scene import Scene, scene_size
 
 CLASSES = ("membrane", "cell")
 PALETTE = colours.palette(colours.VERMILLION, colours.SKY_BLUE)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from segedu.data.canvas import polygon
-from segedu.data.street_trees import tree
-from segedu.data.street_view import BUILDING, EYE, FAR, FOCAL, WALL, View
+from segedu.data.scenes.canvas import polygon
+from segedu.data.scenes.street_trees import tree
+from segedu.data.scenes.street_view import BUILDING, EYE, FAR, FOCAL, WALL, View
 
 HOUSE_COLOURS = (
     (0.72, 0.42, 0.32),

@@ -9,7 +9,7 @@ import numpy as np
 
 from segedu.numpy_ops._sliding import Sliding, gather
 
-STRIP_BYTES = 4 * 1024 * 1024  # of columns
+STRIP_BYTES = 4 * 1024 * 1024  # of columns, or of products if these are larger
 SMALL_IMAGE = 1024  # pixels; smaller images are worked on several at a time
 MIN_ROW_ELEMENTS = 24  # fewer make a matrix product too flat to be fast
 MAX_SUM_RATIO = 2  # of output channels to elements of a row: with more, adding up products costs more than copies
@@ -32,6 +32,7 @@ class Strips(NamedTuple):
 
     sliding: Sliding
     groups: int
+    window_channels: int
     row_products: int
     images: int  # at a time
 
@@ -43,12 +44,12 @@ class Strips(NamedTuple):
         elements = image_channels // groups * kernel_width
         worth = elements >= MIN_ROW_ELEMENTS and window_channels // groups <= MAX_SUM_RATIO * elements
         split = worth and not small and kernel_height > 1 and sliding.stride[0] == 1
-        return cls(sliding, groups, kernel_height if split else 1, batch if small else 1)
+        return cls(sliding, groups, window_channels, kernel_height if split else 1, batch if small else 1)
 
-    def parts(self, batch: int, bytes_per_window: int) -> Iterator[Part]:
-        """The images a few at a time, or one strip of rows after the other."""
+    def parts(self, batch: int, elements: int, itemsize: int) -> Iterator[Part]:
+        """The images a few at a time, or one strip of rows after the other; `elements` are those of a window."""
         height, width = self.sliding.output
-        fitting = max(1, STRIP_BYTES // max(1, bytes_per_window * width))
+        fitting = max(1, STRIP_BYTES // (max(elements, self.window_channels) * itemsize * width))
         images, rows = min(self.images, max(1, fitting // height)), min(fitting, height)
         for n in range(0, batch, images):
             for start in range(0, height, rows):
@@ -80,7 +81,7 @@ class Strips(NamedTuple):
         gathered, channels, width = self.gathered, images.shape[1], self.sliding.output[1]
         beyond, step = gathered.output[0] - self.sliding.output[0], self.sliding.dilation[0] * width
         elements, buffer = channels * gathered.kernel[0] * gathered.kernel[1], np.empty(0)
-        for part in self.parts(len(images), images.itemsize * elements):
+        for part in self.parts(len(images), elements, images.itemsize):
             if self.sliding.is_pointwise and self.images == 1:
                 yield part, [self.matrix(images, part)]
                 continue

@@ -59,7 +59,7 @@ def spread_by_adding(windows: np.ndarray, weight: np.ndarray, sliding: Sliding, 
     result = np.zeros((len(windows), channels, *sliding.size), windows.dtype)
     strips = Strips.plan(sliding, groups, channels, len(weight), len(windows))
     filters = np.ascontiguousarray(weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2))
-    for part in strips.parts(len(windows), windows.itemsize * channels * taps):
+    for part in strips.parts(len(windows), channels * taps, windows.itemsize):
         columns = filters @ strips.matrix(windows, part)
         shape = (channels, *sliding.kernel, -1, part.rows.stop - part.rows.start, sliding.output[1])
         scatter(columns.reshape(shape), sliding, part.rows, result[part.images].swapaxes(0, 1), add=True)
@@ -86,7 +86,8 @@ def weight_gradient(
 ) -> np.ndarray:
     """weight[a] = Σ over windows i of image[pixel of element a of window i] · windows[i]; `shape` is that of weight."""
     strips = Strips.plan(sliding, groups, image.shape[1], windows.shape[1], len(image))
-    total = np.zeros_like(strips.filters(np.zeros(shape, image.dtype)).swapaxes(2, 3))
+    elements = int(np.prod(shape[1:])) // strips.row_products
+    total = np.zeros((strips.row_products, groups, elements, shape[0] // groups), image.dtype)
     for part, columns in strips.columns(image):
         grads = strips.matrix(windows, part).swapaxes(1, 2)
         for sums, column in zip(total, columns, strict=True):

@@ -229,10 +229,11 @@ for name, guess in (("one pixel", distance.argmin(-1)), ("13×13 window", slid))
     for k in (0, 1, 2, 7):
         print(f"   {scene.classes[k]} {(guess == k)[scene.labels == k].mean():4.0%}", end="")
     print()
+print(f"poles among the examples: {(targets == 7).mean():.1%}")
 
 # %% [markdown]
-# The window finds buildings and roads, which the colour alone could not. Thin poles are lost: least squares is right most often when in doubt it says a common class. Lecture 06
-# returns to rare classes.
+# The window finds buildings and roads, which the colour alone could not. Thin poles are lost. They are rare among the examples, and in
+# doubt least squares leans towards the common classes. Lecture 06 returns to rare classes.
 
 # %% [markdown]
 # ## 4 · What it costs
@@ -382,7 +383,7 @@ figures.show(
 )
 
 # %% [markdown]
-# A filter is also called a **kernel**, and its output a **feature map**. A large output means: here the picture looks like the kernel.
+# A filter is also called a **kernel**, and its output a **feature map**. What a kernel responds to depends on its weights; section 19 shows two that find edges.
 #
 # ## 7 · The definition, as loops
 #

@@ -102,6 +102,13 @@ def test_nearest_repeats_pixels_as_np_repeat_does(ops, rng):
         assert np.array_equal(y, x.repeat(rows, 2).repeat(columns, 3), equal_nan=True)
 
 
+def test_nearest_takes_the_pixel_of_a_step_in_float32(ops, rng):
+    """A step in float64 would name another pixel at these sizes."""
+    for size, output in [(26, 22), (14, 46), (45, 39)]:
+        for dtype in (np.float32, np.float64):
+            agrees(ops, draw(rng, (1, 1, size, 3), "normal", dtype), size=(output, 3))
+
+
 def test_bilinear_reproduces_a_plane(ops):
     rows, columns = np.mgrid[:5, :6].astype(np.float64)
     y = ops.interpolate((3 * rows - 2 * columns + 1)[None, None], (9, 11), mode="bilinear", align_corners=True)

@@ -1,0 +1,410 @@
+"""Turns what the checker found into what a student reads: which thread, which array, which line, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segedu.cuda.errors import KernelError
+from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, LINE, NOWHERE, PROBLEMS, SHARED, VARIABLE, Fault, Library
+
+DOES = {"read": "reads", "write": "writes", "atomic": "does an atomic operation on"}
+DID = {"read": "read", "write": "wrote", "atomic": "did an atomic operation on"}
+
+
+@dataclass
+class Scene:
+    """What a fault happened in."""
+
+    kernel: str
+    code: str
+    sites: Sequence[tuple[int, int]]
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared_mem: int
+    arrays: Sequence[tuple[str, np.ndarray]]
+    library: Library
+
+    def line(self, site: int) -> int | None:
+        line = site - LINE if site >= LINE else self.sites[site][0]
+        return line or None
+
+    def source(self, line: int | None) -> str:
+        lines = self.code.splitlines()
+        return lines[line - 1].strip() if line and line <= len(lines) else ""
+
+    def thread(self, number: int, block: int) -> str:
+        return f"thread {self.position(number, self.block)} of block {self.position(block, self.grid)}"
+
+    def position(self, number: int, sizes: tuple[int, int, int]) -> str:
+        x, y, z = unravelled(number, sizes)
+        axes = 3 if self.block[2] > 1 or self.grid[2] > 1 else 2 if self.block[1] > 1 or self.grid[1] > 1 else 1
+        return str(x) if axes == 1 else f"(x={x}, y={y})" if axes == 2 else f"(x={x}, y={y}, z={z})"
+
+
+def unravelled(number: int, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A thread's or block's number as (x, y, z).
+
+    >>> unravelled(17, (16, 16, 1))
+    (1, 1, 0)
+    """
+    return number % sizes[0], number // sizes[0] % sizes[1], number // sizes[0] // sizes[1]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An array, and the element in it that is meant."""
+
+    array: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    size: int
+    index: int | tuple[int, ...] | None
+    inside: bool
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.index is None:
+            return self.array
+        index = self.index if isinstance(self.index, tuple) else (self.index,)
+        return f"{self.array}[{', '.join(map(str, index))}]"
+
+    @property
+    def described(self) -> str:
+        shape = f", shape {self.shape}" if len(self.shape) > 1 else ""
+        declared = f", declared in line {self.line}" if self.line else ""
+        return f"{self.kind} {self.array} has {self.size} elements{shape} ({self.dtype}{declared})"
+
+
+def place_of(fault: Fault, scene: Scene) -> Place | None:
+    """The element that the fault is about; None where the address is near no array."""
+    if fault.space == GLOBAL:
+        name, array = scene.arrays[fault.region]
+        return _place(name, "the array", array.shape, array.dtype.name, array.itemsize, fault.offset, None)
+    if fault.space in (SHARED, VARIABLE):
+        variable = scene.library.variable(fault.space, fault.region)
+        shape = tuple(variable.extent[: min(4, variable.rank)])
+        kind = "__shared__" if fault.space == SHARED else "__constant__" if variable.constant else "__device__"
+        dtype = type_name(variable.type.decode(), variable.item)
+        return _place(variable.name.decode(), kind, shape, dtype, variable.item, fault.offset, variable.line)
+    if fault.space == DYNAMIC:
+        return _dynamic_place(fault, scene)
+    return None
+
+
+def _place(name: str, kind: str, shape: tuple[int, ...], dtype: str, item: int, offset: int, line: int | None) -> Place:
+    size, index = int(np.prod(shape)), int(offset // item)
+    inside = 0 <= index < size
+    if not shape:
+        return Place(name, kind, (), dtype, 1, None if inside else index, inside, line)
+    full = tuple(map(int, np.unravel_index(index, shape))) if inside and len(shape) > 1 else index
+    return Place(name, kind, shape, dtype, size, full, inside, line)
+
+
+def _dynamic_place(fault: Fault, scene: Scene) -> Place:
+    match = re.search(r"extern\s+(?:volatile\s+)?__shared__\s+([\w\s]*?)\s*(\w+)\s*\[", scene.code)
+    name, declared = (match.group(2), match.group(1)) if match else ("dynamic", "float")
+    item = {"char": 1, "short": 2, "double": 8, "long long": 8}.get(re.sub(r"unsigned|signed", "", declared).strip(), 4)
+    shape = (scene.shared_mem // item,)
+    return _place(
+        name, "dynamic __shared__", shape, f"{declared}, {scene.shared_mem} bytes at launch", item, fault.offset, None
+    )
+
+
+def type_name(code: str, item: int) -> str:
+    """The name of a type with that letter, of that many bytes.
+
+    >>> type_name("f", 16)
+    'float4'
+    """
+    names = {"?": "bool", "b": "char", "B": "unsigned char", "h": "short", "H": "unsigned short", "i": "int"}
+    names |= {"I": "unsigned", "q": "long long", "Q": "unsigned long long", "f": "float", "d": "double"}
+    if code not in names:
+        return f"structure of {item} bytes"
+    lanes = item // np.dtype(code).itemsize
+    return names[code] + (str(lanes) if lanes > 1 else "")
+
+
+# ---------------------------------------------------------------- one function for each problem
+def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
+    does = DOES[ACCESSES[f.access]]
+    if place is None:
+        return (
+            f"{who} {does} the address {f.offset:#x}, which is far from every array.",
+            "Is the pointer set, and is the index computed with the right sizes? A null pointer, or an int that overflowed, ends up here.",
+        )
+    index = place.index if isinstance(place.index, int) else 0
+    if index < 0:
+        far = f"{-index} before its beginning"
+        remedy = (
+            "Which value makes the index negative? Padding is often the reason: test `row >= 0 && column >= 0` first."
+        )
+    else:
+        far = f"{index - place.size + 1} past its end"
+        remedy = "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than there are elements."
+    if f.space in (SHARED, VARIABLE):
+        remedy = "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each direction."
+    if f.space == DYNAMIC:
+        remedy = (
+            f"Ask for more when launching: shared_mem={max(0, f.offset) + f.size} or more bytes, or correct the index."
+        )
+    return f"{who} {does} {place}, {far}: {place.described}.", remedy
+
+
+def _uninitialised(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
+    if f.space == GLOBAL:
+        return (
+            f"{who} reads {place}, and nothing has been written there: the array comes from cuda.empty().",
+            "Write it before reading (`y[i] = …` instead of `y[i] += …`), or start from zeros.",
+        )
+    return (
+        f"{who} reads {place} ({place.kind} memory), and no thread of its block has written there.",
+        "Shared memory begins with garbage. Does every element get its value, by some thread, before this line, with"
+        " __syncthreads() in between?",
+    )
+
+
+def _race(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
+    first, second = DID[ACCESSES[f.other_access]], DOES[ACCESSES[f.access]]
+    other = s.thread(f.other_thread, f.other_block)
+    line, other_line = s.line(f.site), s.line(f.other_site)
+    lines = (
+        f"line {other_line}, where {other} {first} {place}"
+        if other_line != line
+        else f"the same line, where {other} {first} it too"
+    )
+    what = f"{who} {second} {place}, and nothing says whether that happens before or after {lines}."
+    return what, _race_remedy(f, s)
+
+
+def _race_remedy(f: Fault, s: Scene) -> str:
+    kinds = {ACCESSES[f.access], ACCESSES[f.other_access]}
+    line, other_line = s.line(f.site), s.line(f.other_site)
+    if f.block != f.other_block:
+        if "read" not in kinds:
+            return "Blocks run in any order. If both are to add up, use atomicAdd; otherwise let each element belong to one thread."
+        return (
+            "Blocks run in any order, and __syncthreads() does not reach across them. Split the work into two kernels, or use"
+            " __threadfence() and an atomic counter."
+        )
+    if "atomic" in kinds:
+        return "An atomic operation protects only against other atomics: make both atomic, or put __syncthreads() between them."
+    if kinds == {"write"}:
+        return "Let one thread write (`if (threadIdx.x == 0)`), use atomicAdd, or correct the index: two threads have the same."
+    if line and other_line and line != other_line:
+        return f"Put __syncthreads() between lines {min(line, other_line)} and {max(line, other_line)}, where all threads of the block pass."
+    return (
+        "Put __syncthreads() between the write and the read, or keep the new value in a register until all have read."
+    )
+
+
+def _returned_before_barrier(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    count = f.extra[0]
+    return (
+        f"{who} waits at this barrier, and {count} of the block's threads never come: {s.thread(f.other_thread, f.block)} has returned.",
+        "Every thread of a block must reach every __syncthreads(). Instead of `if (…) return;` put the work into `if (…) { }` and"
+        " keep the barrier outside of it.",
+    )
+
+
+def _different_barriers(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} waits at this barrier, and {s.thread(f.other_thread, f.block)} at that of line {s.line(f.other_site)}.",
+        "All threads of a block must meet at the same __syncthreads(): move it out of the `if`, after both branches; in a"
+        " loop, give all threads the same number of rounds.",
+    )
+
+
+def _deadlock(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    parts = [
+        f"{who} waits for threads of its warp (mask {f.extra[3]:#010x})" if f.extra[3] else f"{who} waits at a barrier"
+    ]
+    if f.extra[0] >= 0 and f.extra[3]:
+        parts.append(f"{s.thread(f.extra[0], f.block)} waits at __syncthreads() in line {f.extra[1]}")
+    if f.extra[2] >= 0:
+        parts.append(f"{s.thread(f.extra[2], f.block)} has returned")
+    return (
+        "; ".join(parts) + ". None of them can go on.",
+        "Threads wait for each other at different places: bring them to the same operation.",
+    )
+
+
+def _not_in_own_mask(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} is lane {f.extra[1]} of its warp, which the mask {f.extra[0]:#010x} does not name.",
+        "The mask must name every lane that calls this. 0xffffffff names all 32; __ballot_sync(0xffffffff, condition) before the `if`"
+        " names those that enter it.",
+    )
+
+
+def _mask_names_returned(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} waits for lane {f.extra[1]}, which the mask {f.extra[0]:#010x} names; that thread has returned.",
+        "No thread of the warp may return before a warp operation that names it: give it a neutral value (0 for a sum) instead.",
+    )
+
+
+def _warp_diverged(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    other = s.thread(f.other_thread, f.other_block)
+    return (
+        f"{who} is at this warp operation, and {other}, which the mask {f.extra[0]:#010x} names, at that of line {s.line(f.other_site)}.",
+        "All lanes of the mask must meet at the same operation: move it out of the `if`, or give each branch its own mask.",
+    )
+
+
+def _shuffle_source(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} asks for the value of lane {f.extra[1]}, which does not take part (mask {f.extra[0]:#010x}): what it gets is undefined.",
+        "Is the block a multiple of 32 threads? Otherwise let only lanes of the mask be asked.",
+    )
+
+
+def _too_long(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} has taken {f.extra[0]:,} steps and goes on: this looks like a loop without end.",
+        "Does the loop's variable change, in the right direction? A thread that waits for another block, or for a lock that nobody opens,"
+        " waits for ever. If the kernel needs that long, launch it with a larger max_steps.",
+    )
+
+
+def _bad_index(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    kind = f.text.decode().strip("'")
+    name = _indexed_name(s.source(s.line(f.site)), s, f)
+    size = re.search(r"\[(\d+)\]", kind)
+    return (
+        f"{who} uses the index {f.extra[0]} on {name}{kind}"
+        + (f": it must be between 0 and {int(size.group(1)) - 1}." if size else "."),
+        "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each direction.",
+    )
+
+
+def _indexed_name(source: str, s: Scene, f: Fault) -> str:
+    lines = s.code.splitlines()
+    line = s.line(f.site)
+    text = lines[line - 1] if line and line <= len(lines) else source
+    names = re.findall(r"(\w+)\s*\[", text)
+    before = re.findall(r"(\w+)\s*\[", text[: max(0, f.extra[1])])
+    name = before[-1] if before else names[0] if names else ""
+    return f"{name}, of type " if name else "the type "
+
+
+SIMPLE = {
+    "division by zero": ("divides an integer by zero.", "Test the divisor first, or pass the right size to the kernel."),
+    "trap": ("calls __trap().", "The kernel itself says that this must not happen."),
+    "stack overflow": ("has used up its stack of 256 KiB.", "Does a function call itself without end, or is a local array too large?"),
+    "crash": ("crashed.", "Run the kernel in mode=\"check\", which says why."),
+    "time over": ("was stopped: the launch took longer than time_limit.", "Look for a loop without end, or raise time_limit."),
+    "too many records": ("is where the list of accesses became too long.", "Profile a smaller grid."),
+    "no memory": ("could not run: the memory is used up.", "Use a smaller grid or smaller arrays."),
+}  # fmt: skip
+
+
+def _shuffle_width(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return f"{who} shuffles with width={f.extra[0]}.", "The width must be 1, 2, 4, 8, 16 or 32."
+
+
+def _assertion(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    return f"{who} finds that `{f.text.decode()}` is false.", "The kernel's own assertion says so."
+
+
+def _read_only(f: Fault, s: Scene, place: Place, who: str) -> tuple[str, str]:
+    if f.space == VARIABLE:
+        return (
+            f"{who} writes {place}: a kernel cannot change __constant__ memory.",
+            "Use a __device__ variable, or get_global(…).set(…).",
+        )
+    return (
+        f"{who} writes {place}, which is passed as const.",
+        "Take the const off, if the kernel is meant to change it.",
+    )
+
+
+def _misaligned(f: Fault, s: Scene, place: Place, who: str) -> tuple[str, str]:
+    return (
+        f"{who} takes {f.size} bytes at once from {place}, at an address that is no multiple of {f.size}.",
+        f"A float{f.size // 4} or the like must begin at a multiple of its size: use single elements at odd places, or pad the rows.",
+    )
+
+
+def _too_much_shared(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
+    dynamic = f" and {f.extra[1]} dynamic bytes" if f.extra[1] else ""
+    return (
+        f"the block needs {f.extra[0]} bytes of __shared__ arrays{dynamic}; 49152 are there.",
+        "Use smaller tiles. (A GPU's compiler refuses such a kernel.)",
+    )
+
+
+EXPLAIN = {
+    "out of bounds": _out_of_bounds,
+    "uninitialised": _uninitialised,
+    "race": _race,
+    "returned before barrier": _returned_before_barrier,
+    "different barriers": _different_barriers,
+    "deadlock": _deadlock,
+    "not in own mask": _not_in_own_mask,
+    "mask names returned": _mask_names_returned,
+    "warp diverged": _warp_diverged,
+    "shuffle source": _shuffle_source,
+    "shuffle width": _shuffle_width,
+    "bad index": _bad_index,
+    "too long": _too_long,
+    "assertion": _assertion,
+    "read only": _read_only,
+    "misaligned": _misaligned,
+    "too much shared memory": _too_much_shared,
+}
+TITLES = {
+    "bad index": "out of bounds",
+    "uninitialised": "read of uninitialised memory",
+    "race": "data race",
+    "returned before barrier": "barrier that not all threads reach",
+    "different barriers": "barrier that not all threads reach",
+    "not in own mask": "wrong warp mask",
+    "mask names returned": "wrong warp mask",
+    "warp diverged": "warp operation that not all lanes reach",
+    "shuffle source": "shuffle from a lane that does not take part",
+    "shuffle width": "wrong width of a shuffle",
+    "too long": "endless loop",
+    "assertion": "assertion failed",
+    "read only": "write to constant memory",
+    "misaligned": "misaligned address",
+}
+
+
+def explain_fault(fault: Fault, scene: Scene) -> KernelError:
+    """The error to raise for a fault: its message, and its facts as attributes."""
+    problem = PROBLEMS[fault.problem]
+    line, place = scene.line(fault.site), None
+    if problem in ("out of bounds", "uninitialised", "race", "read only", "misaligned") and fault.space != NOWHERE:
+        place = place_of(fault, scene)
+    who = scene.thread(fault.thread, fault.block)
+    if problem in EXPLAIN:
+        what, remedy = EXPLAIN[problem](fault, scene, place, who)
+    else:
+        what, remedy = f"{who} {SIMPLE[problem][0]}", SIMPLE[problem][1]
+    head = f"{scene.kernel}{f', line {line}' if line else ''}: {TITLES.get(problem, problem)}"
+    source = scene.source(line)
+    text = "\n".join([head, *([f"    {source}"] if source else []), what[0].upper() + what[1:], remedy])
+    has_other = problem in (
+        "race",
+        "different barriers",
+        "returned before barrier",
+        "warp diverged",
+        "mask names returned",
+    )
+    return KernelError(
+        text,
+        "out of bounds" if problem == "bad index" else problem,
+        kernel=scene.kernel,
+        line=line,
+        thread=unravelled(fault.thread, scene.block),
+        block=unravelled(fault.block, scene.grid),
+        array=place.array if place else None,
+        index=place.index if place else None,
+        other_line=scene.line(fault.other_site) if has_other else None,
+        other_thread=unravelled(fault.other_thread, scene.block) if has_other else None,
+    )

@@ -1,0 +1,50 @@
+"""PyTorch, as an engine: the only module of the course, beside the comparator, that imports it.
+
+Dropout draws from PyTorch's own generator: `torch.manual_seed` sets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional
+
+
+class PyTorch:
+    """torch.nn's layers, and the few functions beside them."""
+
+    name = "torch"
+    cat = staticmethod(torch.cat)
+    interpolate = staticmethod(torch.nn.functional.interpolate)
+    relu = staticmethod(torch.nn.functional.relu)
+    no_grad = staticmethod(torch.no_grad)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(torch.nn, name)
+
+    def pad(self, x: torch.Tensor, pad: tuple[int, int, int, int]) -> torch.Tensor:
+        return torch.nn.functional.pad(x, pad)
+
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    def array(self, tensor: torch.Tensor) -> np.ndarray:
+        return tensor.detach().cpu().numpy()
+
+    def shapes_only(self) -> torch.device:
+        return torch.device("meta")
+
+    def assign(self, module: torch.nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, array in arrays.items():
+            tensor = torch.from_numpy(np.array(array))
+            if name in module._parameters:
+                tensor = torch.nn.Parameter(tensor)
+            setattr(module, name, tensor)
+
+    def generator(self, module: torch.nn.Dropout, rng: np.random.Generator) -> None:
+        pass
+
+
+ENGINE = PyTorch()

@@ -1,0 +1,111 @@
+"""Networks for semantic segmentation, one file each, each written once for every engine (lectures 11 to 14).
+
+>>> from segedu import models
+>>> model = models.create("fcn8s", num_classes=3, width=0.02)
+>>> models.predict(model, np.zeros((1, 3, 40, 50), np.float32)).shape
+(1, 3, 40, 50)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from segedu import arguments, engines, numpy_ops
+from segedu.models.blocks import Block, Network
+from segedu.models.fcn import FCN
+from segedu.models.initial import initialise
+
+NETWORKS: dict[str, Callable] = {
+    "fcn32s": partial(FCN, stride=32),
+    "fcn16s": partial(FCN, stride=16),
+    "fcn8s": partial(FCN, stride=8),
+}
+
+
+def names() -> list[str]:
+    """The names of all networks.
+
+    >>> "fcn8s" in names()
+    True
+    """
+    return list(NETWORKS)
+
+
+def create(
+    name: str,
+    num_classes: int,
+    in_channels: int = 3,
+    width: float = 1.0,
+    engine: str = "numpy",
+    seed: int = 0,
+    **options: object,
+) -> Network:
+    """A network with its first, random weights: the same ones on every engine.
+
+    Args:
+        name: one of `names()`.
+        num_classes: channels of the logits.
+        in_channels: channels of the images.
+        width: factor on the number of channels of all layers between, rounded; 1.0 is the published network.
+        engine: "numpy", "cuda" or "torch" (then the network is a torch.nn.Module).
+        seed: of the first weights, and of dropout on our engines.
+        **options: of the network itself; its class names them.
+
+    Returns:
+        A module that takes N×in_channels×H×W, float32, and returns logits N×num_classes×H×W.
+
+    Raises:
+        ValueError: there is no such network or engine, or a number is out of its range.
+        TypeError: the network has no such option.
+    """
+    model = build(name, num_classes, in_channels, width, engine, **options)
+    return initialise(model, np.random.default_rng(seed))
+
+
+def build(
+    name: str, num_classes: int, in_channels: int = 3, width: float = 1.0, engine: str = "numpy", **options: object
+) -> Network:
+    """A network whose parameters have shapes but no values, and take no memory; arguments as for `create`."""
+    if name not in NETWORKS:
+        raise ValueError(f"name={name!r} is no network; there are {', '.join(NETWORKS)}")
+    arguments.integer(num_classes, "num_classes", minimum=1)
+    arguments.integer(in_channels, "in_channels", minimum=1)
+    if not width > 0:
+        raise ValueError(f"width={width} must be above 0")
+    nn = engines.get(engine)
+    with nn.shapes_only():
+        return NETWORKS[name](nn, num_classes=num_classes, in_channels=in_channels, width=width, **options)
+
+
+def count_parameters(model: Block) -> int:
+    """How many numbers are trained.
+
+    >>> count_parameters(build("fcn8s", num_classes=21))
+    134489759
+    """
+    return sum(math.prod(parameter.shape) for parameter in model.parameters())
+
+
+def predict(model: Network, images: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes: the softmax of the logits, in evaluation mode, off the tape.
+
+    Args:
+        model: from `create`, on any engine; it is left in the mode it was in.
+        images: N×C×H×W, of the dtype of the model.
+
+    Returns:
+        N×num_classes×H×W, a NumPy array of the same dtype; `.argmax(1)` gives labels.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with model.nn.no_grad():
+            logits = model.nn.array(model(model.nn.tensor(images)))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return numpy_ops.softmax(logits, 1)

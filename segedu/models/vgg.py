@@ -1,0 +1,52 @@
+"""VGG16, made convolutional: what FCN and hypercolumns begin with, and SegNet without its upper layers."""
+
+from __future__ import annotations
+
+from segedu.models.blocks import Block, scaled
+
+CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Output channels of the 13 convolutions, in five groups; a pooling follows each group."""
+
+
+class VGG16(Block):
+    """The 13 convolutions of VGG16, and its two hidden fully connected layers as convolutions of 7×7 and 1×1.
+
+    (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1,
+    column D; made convolutional by Long, Shelhamer and Darrell, 2015, section 3.1.) Names of layers are torchvision's.
+
+    Args:
+        first_padding: zeros round the image, 1 in VGG16; 100 in FCN as published.
+        same: the 7×7 convolution keeps height and width; else it takes 6 off each.
+    """
+
+    def __init__(
+        self, nn: object, in_channels: int = 3, width: float = 1.0, first_padding: int = 1, same: bool = True
+    ) -> None:
+        super().__init__()
+        layers, channels = [], in_channels
+        for group in CHANNELS:
+            for outputs in group:
+                padding = 1 if layers else first_padding
+                layers += [nn.Conv2d(channels, scaled(outputs, width), 3, padding=padding), nn.ReLU()]
+                channels = scaled(outputs, width)
+            layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
+        self.features = nn.Sequential(*layers)
+        self.channels = [scaled(group[-1], width) for group in CHANNELS] + [scaled(4096, width)]
+        hidden = self.channels[-1]
+        self.classifier = nn.Sequential(
+            nn.Conv2d(channels, hidden, 7, padding=3 if same else 0),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+        )
+
+    def forward(self, x: object) -> list:
+        """The maps after each of the five poolings (1/2 … 1/32 of the image), and after the upper layers."""
+        maps = []
+        for layer in self.features:
+            x = layer(x)
+            if isinstance(layer, self.nn.MaxPool2d):
+                maps.append(x)
+        return [*maps, self.classifier(x)]

@@ -143,7 +143,7 @@ many_scores, many_truths = rng.standard_normal((500, 20)), rng.integers(0, 20, 5
 compare.with_torch(top_k_numpy, many_scores, many_truths, k=5, reference=torch_top_k)
 
 # %% [markdown]
-# In segmentation each pixel is a picture of its own, and top-1 is the accuracy of section 1. The scores are then an array of classes × rows × columns.
+# In segmentation each pixel is a picture of its own, and top-1 is the accuracy of section 1. The scores are then an array of classes × rows × columns, C×H×W as in PyTorch.
 #
 # For a real photograph we take the simplest segmenter of lecture 00: a pixel's score for a class is high if its colour is near to the mean colour of that class. (The mean colours
 # come from the target itself; that is cheating, but we only need a prediction with honest errors.)
@@ -151,7 +151,7 @@ compare.with_torch(top_k_numpy, many_scores, many_truths, k=5, reference=torch_t
 # %%
 coffee = photograph_masks("coffee")
 pixels = coffee.image / 255
-means = [pixels[coffee.semantic == k].mean(axis=0) for k in range(len(coffee.classes))]
+means = [pixels[coffee.semantic == c].mean(axis=0) for c in range(len(coffee.classes))]
 score_maps = np.stack([-((pixels - mean) ** 2).sum(axis=2) for mean in means])
 coffee_prediction = score_maps.argmax(axis=0)
 print("scores:", score_maps.shape, "  labels:", coffee_prediction.shape)
@@ -164,7 +164,7 @@ figures.label_legend(fig, coffee.classes, coffee.palette)
 figures.show(
     fig,
     alt="A cup of coffee on a saucer; its label map with six classes; the prediction by colour, in "
-    "which the table is speckled with other classes and half of the cup is taken for saucer.",
+    "which the table is speckled with other classes and the lower cup is taken for floor.",
     dpi=80,
 )
 
@@ -201,10 +201,10 @@ print("library:", ops.top_k_accuracy(flat, labels, k=1))
 #
 # Back to label maps. Look at one class only, say *tree*: the prediction is a mask, the target is a mask. Each pixel then is one of four:
 #
-# | | target: tree | target: no tree |
+# | | predicted: tree | predicted: no tree |
 # |---|---|---|
-# | **prediction: tree** | TP, true positive | FP, false positive |
-# | **prediction: no tree** | FN, false negative | TN, true negative |
+# | **target: tree** | TP, true positive | FN, false negative: missed |
+# | **target: no tree** | FP, false positive: invented | TN, true negative |
 
 # %%
 toy_target = np.array(
@@ -236,10 +236,10 @@ figures.show(
 # **By hand, then run.** How many pixels of *tree* are TP, FP, FN, TN?
 
 # %%
-def four_counts_loops(prediction, target, k):
+def four_counts_loops(prediction, target, c):
     tp = fp = fn = tn = 0
     for row, column in np.ndindex(*target.shape):
-        predicted, true = prediction[row, column] == k, target[row, column] == k
+        predicted, true = prediction[row, column] == c, target[row, column] == c
         tp += predicted and true
         fp += predicted and not true
         fn += true and not predicted
@@ -247,9 +247,9 @@ def four_counts_loops(prediction, target, k):
     return tp, fp, fn, tn
 
 
-for k, name in enumerate(names):
-    print(f"{name:6}", "TP {:2}  FP {:2}  FN {:2}  TN {:2}".format(
-        *map(int, four_counts_loops(toy_prediction, toy_target, k))))
+for c, name in enumerate(names):
+    tp, fp, fn, tn = map(int, four_counts_loops(toy_prediction, toy_target, c))
+    print(f"{name:6} TP {tp:2}   FP {fp}   FN {fn}   TN {tn:2}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: one class of prediction and target side by side
@@ -283,8 +283,8 @@ figures.show(
 # **By hand, then run.** What is the IoU of tree?
 
 # %%
-def iou_loops(prediction, target, k):
-    tp, fp, fn, _ = four_counts_loops(prediction, target, k)
+def iou_loops(prediction, target, c):
+    tp, fp, fn, _ = four_counts_loops(prediction, target, c)
     return tp / (tp + fp + fn)
 
 
@@ -292,8 +292,8 @@ def iou_numpy(a, b):
     return (a & b).sum() / (a | b).sum()
 
 
-for k, name in enumerate(names):
-    print(f"IoU of {name}: {iou_loops(toy_prediction, toy_target, k):.4f}")
+for c, name in enumerate(names):
+    print(f"IoU of {name}: {iou_loops(toy_prediction, toy_target, c):.4f}")
 compare.arrays(iou_numpy(tree_predicted, tree_true), iou_loops(toy_prediction, toy_target, 1))
 
 # %% [markdown]
@@ -332,7 +332,7 @@ for frame in (0, 2, 10, 50):
     print(f"{a.size:6} pixels   accuracy {(a == b).mean():.4f}   IoU {iou_numpy(a, b):.4f}")
 
 # %% [markdown]
-# Half of the tree is missed, and the accuracy goes to 1: the sky pays for it. IoU looks only where one of the two sees a tree.
+# Half of the tree is missed, and the accuracy goes to 1, because all that sky is right. IoU looks only where one of the two sees a tree.
 
 # %% [markdown]
 # ## 4 · IoU of boxes, IoU of masks
@@ -364,14 +364,14 @@ print(f"IoU of the two boxes: {box_iou_numpy(first, second):.4f}")
 # Why the two `max(…, 0)`? **Predict, then run.** Two boxes lie far apart, one above left, one below right. What is $w$, what is $h$, what is their product?
 
 # %%
-far = np.array([[0, 0, 4, 4], [6, 7, 9, 9]])
-w, h = np.minimum(*far[:, 2:]) - np.maximum(*far[:, :2])
-print(f"w = {w}, h = {h}, w · h = {w * h};  with max: {box_iou_numpy(*far)}")
+apart = np.array([[0, 0, 4, 4], [6, 7, 9, 9]])
+w, h = np.minimum(*apart[:, 2:]) - np.maximum(*apart[:, :2])
+print(f"w = {w}, h = {h}, w · h = {w * h};  IoU with max: {box_iou_numpy(*apart)}")
 
 # %% [markdown]
 # Two negative lengths make a positive area. Without `max`, boxes that never meet would overlap.
 #
-# Are we right? Paint each box as a mask and count pixels. The library's `box_iou` takes two *lists* of boxes and returns a table of all pairs.
+# *At home.* Are we right? Paint each box as a mask and count pixels. The library's `box_iou` takes two *lists* of boxes and returns a table of all pairs.
 
 # %%
 def painted(box, size=32):
@@ -502,8 +502,10 @@ figures.show(
 
 # %%
 a, b = rng.random((2, 40, 30)) < 0.3
-print(compare.arrays(jaccard_numpy(a, b), sklearn.metrics.jaccard_score(b.ravel(), a.ravel())))
-print(compare.arrays(dice_numpy(a, b), sklearn.metrics.f1_score(b.ravel(), a.ravel())))
+their_jaccard = sklearn.metrics.jaccard_score(b.ravel(), a.ravel())
+their_dice = sklearn.metrics.f1_score(b.ravel(), a.ravel())
+print(compare.arrays(jaccard_numpy(a, b), their_jaccard, name="Jaccard"))
+print(compare.arrays(dice_numpy(a, b), their_dice, name="Dice"))
 
 
 def torch_cosine(a, b):
@@ -618,7 +620,7 @@ def draw_confusion(ax, matrix, names, fmt=None, highlight=(), fontsize=None, **o
     ax.set_yticks(range(len(names)), names)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    ax.set_xlabel("prediction")
+    ax.set_xlabel("prediction", labelpad=8)
     ax.xaxis.set_label_position("top")
     ax.set_ylabel("truth")
 
@@ -685,7 +687,7 @@ print(compare.arrays(matrix, theirs, name="scikit-learn's"))
 compare.arrays(matrix, ops.confusion_matrix(coffee_prediction, coffee.semantic, num_classes=6))
 
 # %% [markdown]
-# And when it is wrong? Two slips that happen to everybody. First: truth and prediction exchanged.
+# And when it is wrong? Two common slips. First: truth and prediction exchanged.
 
 # %%
 def confusion_swapped(prediction, target, num_classes):
@@ -753,7 +755,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Read a row: 37 % of the spoon's pixels were called floor, 32 % cup, and 18 % spoon. The colour of the handle is that of the floor in the corner; colour alone cannot know.
+# Read a row: 37 % of the spoon's pixels were called floor, 32 % cup, and 18 % spoon. Colour alone does not tell them apart.
 
 # %% [markdown]
 # ## 7 · From the matrix to one number
@@ -916,13 +918,13 @@ library = ops.confusion_matrix(toy_prediction, with_void, 3, ignore_index=VOID)
 compare.arrays(confusion_void_numpy(toy_prediction, with_void, 3), library)
 
 # %% [markdown]
-# **The mistake.** Masks make it easy to forget void: `prediction == k` is true on void pixels, too. There `target == k` is false, so they count as FP.
+# **The mistake.** Masks make it easy to forget void: `prediction == c` is true on void pixels, too. There `target == c` is false, so they count as FP.
 #
 # **Predict, then run.** Do the scores rise or fall when void is counted like that? Of which classes?
 
 # %%
 def iou_forgetting_void(prediction, target, num_classes):
-    return np.array([iou_numpy(prediction == k, target == k) for k in range(num_classes)])
+    return np.array([iou_numpy(prediction == c, target == c) for c in range(num_classes)])
 
 
 correct = ops.iou(library)
@@ -970,7 +972,7 @@ for absent in (np.nan, 0, 1):
 compare.arrays(class_iou_numpy(with_car, absent=0), ops.iou(with_car), name="IoU")
 
 # %% [markdown]
-# What does scikit-learn say? **Predict, then run.** Without being told, which of the three answers does it take?
+# *At home.* What does scikit-learn say? **Predict, then run.** Without being told, which of the three answers does it take?
 
 # %%
 import warnings
@@ -1005,7 +1007,7 @@ for rule in ("either", "target"):
 #
 # Three ways to make one number from many images:
 #
-# * **data set**: add up the confusion matrices, then mean IoU. PASCAL VOC, Cityscapes and CamVid are scored like this.
+# * **data set**: add up the confusion matrices, then mean IoU. PASCAL VOC and Cityscapes are scored like this, and usually CamVid.
 # * **image**: mean over classes in each image, then mean over images. Every image counts alike.
 # * **class**: for each class the mean over images, then mean over classes.
 #
@@ -1021,7 +1023,7 @@ print(f"data set: {tp / (tp + fp + fn):.4f}")
 # %% [markdown]
 # Adding up lets large objects speak for small ones. Averaging over images lets every object speak, but one image with a few pixels of a class can give that class a 0.
 #
-# Here are all conventions in one function. Read it slowly: each line is one of the last three sections.
+# Here are all conventions in one function. Read it slowly: each line belongs to section 9 or 10.
 
 # %%
 def mean_iou_numpy(matrices, absent=np.nan, present_in="either", average="dataset"):
@@ -1076,10 +1078,10 @@ for name, number in zip(tests[0].classes, lacking, strict=True):
 chosen = (0, 3, 4, 11)
 kinds = tests[0].classes, tests[0].palette
 pictures = []
-for n in chosen:
-    pictures.append(tests[n // 2].image[halves[n % 2]])
-    pictures.append(figures.colourise(targets[n], kinds[1], void=VOID))
-    pictures.append(figures.colourise(predictions[n], kinds[1]))
+for number in chosen:
+    pictures.append(tests[number // 2].image[halves[number % 2]])
+    pictures.append(figures.colourise(targets[number], kinds[1], void=VOID))
+    pictures.append(figures.colourise(predictions[number], kinds[1]))
 heads = ["image", "target", "prediction"] * 2 + [None] * 6
 fig = figures.images_row(pictures, heads, columns=6, height=1.9)
 figures.label_legend(fig, *kinds, void=True)
@@ -1101,7 +1103,7 @@ theirs = np.array([ops.mean_iou(matrices, *choice) for choice in choices])
 compare.arrays(ours, theirs, name=f"mean IoU under {len(choices)} conventions")
 
 # %% [markdown]
-# Now one prediction, scored in every way of this lecture. Two more need another treatment of void, and two pretend that the list of classes has a tenth one, *bicyclist*, which occurs nowhere.
+# Now one prediction, scored in every way of this lecture. Two rows treat void wrongly, as in section 8. Two others have a tenth class in the list, *bicyclist*, which occurs nowhere.
 #
 # **Predict, then run.** How far is the largest mean IoU from the smallest: about 2 points, 10, or 20? (A point is 0.01.)
 
@@ -1201,8 +1203,9 @@ if camvid.available():
     for split in ("val", "test"):
         sums = np.zeros((3, 11, 11), np.int64)
         for _, labels in camvid.camvid(split)[::2]:  # every second frame
-            for k, p in enumerate((everywhere, per_position, commonest_per_cell(labels, 8))):
-                sums[k] += confusion_void_numpy(p, labels, 11, void=camvid.VOID)
+            known = everywhere, per_position, commonest_per_cell(labels, 8)
+            for m, p in zip(sums, known, strict=True):
+                m += confusion_void_numpy(p, labels, 11, void=camvid.VOID)
         for name, m in zip(("road everywhere", "per position", "8×8 cells"), sums, strict=True):
             row = four_metrics_numpy(m)
             print(f"{split:5} {name:18}" + "".join(f"{value:10.1%}" for value in row))
@@ -1251,7 +1254,7 @@ explore(right=4, thicker=5)
 # * **Void as class 0, or forgotten.** It must leave every count: TP, FP and FN.
 # * **An absent class scored 0.** NaN, and leave it out of the mean; or say what you did.
 # * **Dice beside IoU in one table.** Convert one of them first.
-# * **Boxes without `max(…, 0)`.** Boxes that never meet get a positive intersection.
+# * **Boxes without `max(…, 0)`.** Boxes that never meet can get a positive intersection.
 # * **Averaging the mean IoU of batches.** That is neither the data set's nor the image's. Add up matrices.
 #
 # ## Summary
@@ -1292,10 +1295,10 @@ explore(right=4, thicker=5)
 #
 # * J. Long, E. Shelhamer, T. Darrell, *Fully convolutional networks for semantic segmentation*, CVPR 2015 (the four metrics of section 7).
 # * P. Jaccard, *Étude comparative de la distribution florale*, Bull. Soc. Vaudoise Sci. Nat. 37, 1901; L. R. Dice, *Measures of the amount of ecologic association between species*, Ecology 26, 1945;
-#   A. Ochiai, Bull. Jap. Soc. Sci. Fish. 22, 1957 (the cosine coefficient).
+#   A. Ochiai, *Zoogeographical studies on the soleoid fishes found in Japan*, Bull. Jap. Soc. Sci. Fish. 22, 1957 (the cosine coefficient).
 # * O. Russakovsky et al., *ImageNet large scale visual recognition challenge*, IJCV 2015 (top-5).
 # * M. Everingham et al., *The PASCAL visual object classes challenge: a retrospective*, IJCV 2015 (IoU over the data set, void borders).
 # * M. Cordts et al., *The Cityscapes dataset for semantic urban scene understanding*, CVPR 2016 (IoU over the data set, and per instance).
-# * Z. Wang et al., *Revisiting evaluation metrics for semantic segmentation*, NeurIPS 2023 (data set, image and class averages).
+# * Z. Wang et al., *Revisiting evaluation metrics for semantic segmentation: optimization and evaluation of fine-grained intersection over union*, NeurIPS 2023 (data set, image and class averages).
 # * G. Brostow, J. Fauqueur, R. Cipolla, *Semantic object classes in video*, Pattern Recognition Letters 2009; V. Badrinarayanan, A. Kendall, R. Cipolla, *SegNet*, PAMI 2017 (CamVid with 11 classes).
 # * scikit-learn documentation, `confusion_matrix`, `jaccard_score`, `f1_score`; PyTorch documentation, `torch.topk`, `cosine_similarity`.

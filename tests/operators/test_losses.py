@@ -321,6 +321,18 @@ def test_with_gradient_is_the_loss_and_its_gradient(ops, rng, name, dtype):
     compare.arrays(twice, 2 * gradient).check()
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_with_gradient_passes_every_argument_on(ops, rng, name):
+    x, t = draw(rng, (2, 5, 6, 7)), draw_target(rng, (2, 5, 6, 7), 255)
+    options = {
+        "cross_entropy": {"weight": draw_weight(rng, x.shape, x.dtype), "reduction": "sum", "label_smoothing": 0.2},
+        "lovasz_softmax": {"classes": [1, 3], "per_image": True},
+    }.get(name, {"smooth": 0.3, "per_image": True})
+    loss, gradient = getattr(ops, f"{name}_with_gradient")(x, t, ignore_index=255, **options)
+    assert loss == getattr(ops, name)(x, t, ignore_index=255, **options)
+    assert np.array_equal(gradient, getattr(ops, f"{name}_backward")(1.0, x, t, ignore_index=255, **options))
+
+
 def test_with_gradient_of_single_losses_is_the_gradient_of_their_sum(ops, rng):
     x, t = draw(rng, (2, 5, 3, 4)), draw_target(rng, (2, 5, 3, 4))
     losses, gradient = ops.cross_entropy_with_gradient(x, t, reduction="none")

@@ -190,13 +190,16 @@ class TestAbsentClasses:
     def test_may_be_those_absent_from_the_target(self, ops):
         np.testing.assert_array_equal(ops.iou(self.matrix, present_in="target"), [3 / 6, NAN, 0, NAN])
         assert ops.mean_iou(self.matrix, present_in="target") == pytest.approx(0.25)
+        np.testing.assert_allclose(ops.class_dice(self.matrix, present_in="target"), [6 / 9, NAN, 0, NAN])
         assert ops.mean_dice(self.matrix, present_in="target") == pytest.approx(1 / 3)
 
     @pytest.mark.parametrize("score", [0.0, 1.0])
     def test_may_be_given_a_score(self, ops, score):
         assert ops.iou(self.matrix, absent=score).tolist() == [3 / 6, 0, 0, score]
         assert ops.iou(self.matrix, absent=score, present_in="target").tolist() == [3 / 6, score, 0, score]
+        assert ops.class_dice(self.matrix, absent=score).tolist() == pytest.approx([6 / 9, 0, 0, score])
         assert ops.mean_iou(self.matrix, absent=score) == pytest.approx((0.5 + score) / 4)
+        assert ops.mean_dice(self.matrix, absent=score) == pytest.approx((6 / 9 + score) / 4)
         assert ops.mean_accuracy(self.matrix, absent=score) == pytest.approx((0.75 + 2 * score) / 4)
 
     def test_weigh_nothing(self, ops):
@@ -215,12 +218,17 @@ class TestSeveralImages:
 
     def test_classes_first_then_images(self, ops):
         assert ops.mean_iou(self.matrices, average="image") == pytest.approx(((6 / 9 + 3 / 6) / 2 + 1) / 2)
+        assert ops.mean_dice(self.matrices, average="image") == pytest.approx(((12 / 15 + 6 / 9) / 2 + 1) / 2)
+        assert ops.mean_accuracy(self.matrices, average="image") == pytest.approx(((6 / 8 + 3 / 4) / 2 + 1) / 2)
 
     def test_images_first_then_classes(self, ops):
         assert ops.mean_iou(self.matrices, average="class") == pytest.approx(((6 / 9 + 1) / 2 + 3 / 6) / 2)
 
     def test_one_row_an_image(self, ops):
         np.testing.assert_allclose(ops.iou(self.matrices, average="image"), [[6 / 9, 3 / 6], [1, NAN], [NAN, NAN]])
+        np.testing.assert_allclose(
+            ops.class_dice(self.matrices, average="image"), [[12 / 15, 6 / 9], [1, NAN], [NAN, NAN]]
+        )
         np.testing.assert_allclose(
             ops.class_accuracy(self.matrices, average="image"), [[6 / 8, 3 / 4], [1, NAN], [NAN, NAN]]
         )
@@ -443,6 +451,11 @@ class TestPanopticQuality:
         zeros = np.zeros((1, 4), np.int64)
         result = ops.panoptic_quality((np.array([[0, 0, 0, 9]]), zeros), (zeros, zeros), 1, 9)
         assert result.pq.tolist() == [0.75]
+
+    def test_void_may_be_one_of_the_classes(self, ops):
+        zeros = np.zeros((1, 4), np.int64)
+        result = ops.panoptic_quality((np.array([[0, 0, 0, 1]]), zeros), (zeros, zeros), 2, ignore_index=1)
+        np.testing.assert_array_equal(result.pq, [0.75, NAN])
 
     def test_the_right_pixels_of_the_wrong_class_are_no_match(self, ops):
         zeros = np.zeros((2, 2), np.int64)

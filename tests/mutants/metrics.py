@@ -1,0 +1,122 @@
+"""Mistakes in the metrics: counts, overlaps of sets, panoptic quality."""
+
+from functools import partial
+
+from tests.mutants.mutant import Mutant
+
+tests = "operators/test_metrics.py"
+
+
+def metric(operator: str, mistake: str, old: str, new: str, inside: str | None = None) -> Mutant:
+    return Mutant(operator, mistake, "numpy_ops/metrics.py", old, new, tests, inside or operator)
+
+
+def overlap(operator: str, mistake: str, old: str, new: str) -> Mutant:
+    return Mutant(operator, mistake, "numpy_ops/sets.py", old, new, tests, operator)
+
+
+confusion = partial(Mutant, "confusion_matrix", file="numpy_ops/confusion.py", tests=tests)
+panoptic = partial(Mutant, "panoptic_quality", file="numpy_ops/panoptic.py", tests=tests)
+quality = partial(Mutant, "PanopticQuality", file="numpy_ops/panoptic.py", tests=tests)
+
+MUTANTS = [
+    metric("pixel_accuracy", "the share that is wrong", old="counts.trace(axis1=1, axis2=2)", new="counts.sum((1, 2)) - counts.trace(axis1=1, axis2=2)"),
+    metric("pixel_accuracy", "average ignored", old="_counts(matrix, average)", new='_counts(matrix, average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("pixel_accuracy", "the mean over classes", old="_ratio(counts.trace(axis1=1, axis2=2), counts.sum((1, 2)))", new="_ratio(*_recall(counts))"),
+    metric("pixel_accuracy", "class 0 left out", old="counts = _counts(matrix, average)", new="counts = _counts(matrix, average)[:, 1:, 1:]"),
+    metric("class_accuracy", "precision", old="counts.sum(2)", new="counts.sum(1)", inside="_recall"),
+    metric("class_accuracy", "absent classes score 0", old="_recall, matrix, absent,", new="_recall, matrix, 0.0,"),
+    metric("class_accuracy", "IoU", old="_per_class(_recall,", new="_per_class(_iou,"),
+    metric("class_accuracy", "average ignored", old='"target", average)', new='"target", average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("mean_accuracy", "IoU", old="_macro(_recall,", new="_macro(_iou,"),
+    metric("mean_accuracy", "absent classes score 0", old="_recall, matrix, absent,", new="_recall, matrix, 0.0,"),
+    metric("mean_accuracy", "classes that are only predicted are present", old='"target"', new='"either"'),
+    metric("mean_accuracy", "average ignored", old='"target", average)', new='"target", average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("iou", "the intersection counts twice in the union", old="counts.sum(1) + counts.sum(2) - right", new="counts.sum(1) + counts.sum(2)", inside="_iou"),
+    metric("iou", "divided by the true pixels only", old="counts.sum(1) + counts.sum(2) - right", new="counts.sum(2)", inside="_iou"),
+    metric("iou", "absent classes score 0", old="_iou, matrix, absent,", new="_iou, matrix, 0.0,"),
+    metric("iou", "present_in ignored", old="absent, present_in, average)", new='absent, "either", average)'),
+    metric("iou", "only true classes are present", old='if present_in == "either":', new='if present_in == "":', inside="_scores"),
+    metric("iou", "one row though images are asked for", old='scores[0] if average == "dataset" else scores', new="scores[0]", inside="_per_class"),
+    metric("mean_iou", "classes left out count in the mean", old="known.sum(axis)", new="(known | True).sum(axis)", inside="_mean"),
+    metric("mean_iou", "images and classes exchanged", old='0 if average == "class" else 1', new='1 if average == "class" else 0', inside="_macro"),
+    metric("mean_iou", "all scores of all images at once", old='0 if average == "class" else 1', new="None", inside="_macro"),
+    metric("mean_iou", "matrices of images not added up", old="counts.sum(0, keepdims=True)", new="counts", inside="_counts"),
+    metric("mean_iou", "present_in ignored", old="absent, present_in, average)", new='absent, "either", average)'),
+    metric("mean_iou", "absent classes left out though they have a score", old="_iou, matrix, absent,", new="_iou, matrix, np.nan,"),
+    metric("micro_iou", "Dice", old="_iou(_counts", new="_dice(_counts"),
+    metric("micro_iou", "the mean over classes", old="_ratio(above.sum(1), below.sum(1))", new="_ratio(above, below)"),
+    metric("micro_iou", "average ignored", old="_counts(matrix, average)", new='_counts(matrix, average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("frequency_weighted_iou", "weighted by the prediction", old="counts.sum(2)", new="counts.sum(1)"),
+    metric("frequency_weighted_iou", "all classes alike", old="counts.sum(2)", new="(counts.sum(2) > 0) * 1"),
+    metric("frequency_weighted_iou", "recall", old="_iou(counts)", new="_recall(counts)"),
+    metric("frequency_weighted_iou", "average ignored", old="_counts(matrix, average)", new='_counts(matrix, average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("frequency_weighted_iou", "absent classes make it NaN", old="np.where(pixels > 0, _ratio(*_iou(counts)), 0)", new="_ratio(*_iou(counts))"),
+    metric("class_dice", "factor 2 left out", old="2 * counts.diagonal", new="counts.diagonal", inside="_dice"),
+    metric("class_dice", "IoU", old="_per_class(_dice,", new="_per_class(_iou,"),
+    metric("class_dice", "present_in ignored", old="absent, present_in, average)", new='absent, "either", average)'),
+    metric("class_dice", "absent classes are NaN though they have a score", old="_dice, matrix, absent,", new="_dice, matrix, np.nan,"),
+    metric("class_dice", "average ignored", old="present_in, average)", new='present_in, average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("mean_dice", "from the mean IoU", old="return _macro(_dice, matrix, absent, present_in, average)", new="j = _macro(_iou, matrix, absent, present_in, average)\n    return 2 * j / (1 + j)"),
+    metric("mean_dice", "present_in ignored", old="absent, present_in, average)", new='absent, "either", average)'),
+    metric("mean_dice", "absent classes are left out though they have a score", old="_dice, matrix, absent,", new="_dice, matrix, np.nan,"),
+    metric("mean_dice", "average ignored", old="present_in, average)", new='present_in, average if np.ndim(matrix) == 2 else "dataset")'),
+    metric("top_k_accuracy", "one rank too generous", old="(ahead.sum(1) < k)", new="(ahead.sum(1) <= k)"),
+    metric("top_k_accuracy", "the lowest scores", old="(scores > true_score)", new="(scores < true_score)"),
+    metric("top_k_accuracy", "equal scores are hits", old=" | ((scores == true_score) & (classes < label[:, None]))", new=""),
+    metric("top_k_accuracy", "the higher class wins a tie", old="classes < label", new="classes > label"),
+    metric("top_k_accuracy", "void pixels count", old="np.count_nonzero(valid)", new="valid.size"),
+    metric("top_k_accuracy", "void pixels are hits of class 0", old="valid & (", new="("),
+    metric("top_k_accuracy", "NaN is a hit", old=" & ~np.isnan(true_score[:, 0])", new=""),
+    confusion("rows are the prediction", old=".reshape(classes, classes) if counts", new=".reshape(classes, classes).T if counts"),
+    confusion("void counts as class 0", old="pair[void] = cells", new="pair[void] = 0"),
+    confusion("void where it is predicted", old="pair == ignore_index", new="guess[part] == ignore_index"),
+    confusion("small dtypes overflow", old="truth[part].astype(np.int64)", new="truth[part].copy()"),
+    confusion("only the first block", old="np.sum(counts, 0, np.int64)", new="counts[0]"),
+    confusion("ignore_index forgotten for images", old="confusion_matrix(*pair, classes, ignore_index)", new="confusion_matrix(*pair, classes)"),
+    confusion("images exchanged with the truth", old="zip(guess, truth, strict=True)", new="zip(truth, guess, strict=True)"),
+    confusion("per_image ignored", old="    if per_image:\n", new="    if per_image and truth.ndim == 0:\n"),
+    overlap("jaccard", "the intersection counts twice in the union", old="size_a + size_b - both", new="size_a + size_b"),
+    overlap("jaccard", "divided by the first set", old="size_a + size_b - both", new="max(size_a, 1)"),
+    overlap("jaccard", "empty sets score 1", old="else empty", new="else 1.0"),
+    overlap("dice", "factor 2 left out", old="2 * both", new="both"),
+    overlap("dice", "divided by the union", old="2 * both / (size_a + size_b)", new="2 * both / (size_a + size_b - both)"),
+    overlap("dice", "empty sets score 0", old="else empty", new="else 0.0"),
+    overlap("cosine_coefficient", "root forgotten", old="** 0.5", new="** 1"),
+    overlap("cosine_coefficient", "the arithmetic mean of the sizes", old="(size_a * size_b) ** 0.5", new="((size_a + size_b) / 2)"),
+    overlap("cosine_coefficient", "one empty set scores as two", old="0.0 if size_a or size_b else empty", new="empty"),
+    overlap("jaccard_to_dice", "factor 2 left out", old="2 * j", new="j"),
+    overlap("jaccard_to_dice", "sign below", old="(1 + j)", new="(1 - j)"),
+    overlap("jaccard_to_dice", "the inverse", old="2 * j / (1 + j)", new="j / (2 - j)"),
+    overlap("dice_to_jaccard", "sign below", old="(2 - d)", new="(2 + d)"),
+    overlap("dice_to_jaccard", "1 instead of 2", old="(2 - d)", new="(1 - d)"),
+    overlap("dice_to_jaccard", "the inverse", old="d / (2 - d)", new="2 * d / (1 + d)"),
+    overlap("box_iou", "boxes apart overlap", old=".clip(0)", new=""),
+    overlap("box_iou", "the last pixel counts", old="(opposite - corner).clip(0)", new="(opposite - corner + 1).clip(0)"),
+    overlap("box_iou", "the intersection counts twice in the union", old="area_a[:, None] + area_b - both", new="area_a[:, None] + area_b"),
+    overlap("box_iou", "the circumference instead of the area", old="(boxes[:, 2:] - boxes[:, :2]).prod(1)", new="(boxes[:, 2:] - boxes[:, :2]).sum(1)"),
+    overlap("box_iou", "boxes without area score 0", old="np.full(both.shape, np.nan)", new="np.zeros(both.shape)"),
+    overlap("box_iou", "first and second list exchanged", old="where=either != 0)", new="where=either != 0).T"),
+    panoptic("an IoU of ½ is a match", old="2 * overlap > union", new="2 * overlap >= union"),
+    panoptic("any overlap is a match", old="2 * overlap > union", new="overlap > 0"),
+    panoptic("classes not compared", old="(truth.label[:, None] == guess.label) & ~", new="~"),
+    panoptic("void counts in the union", old=" - overlap - void_in_guess", new=" - overlap"),
+    panoptic("segments on void are false positives", old=" & (2 * void_in_guess <= area_of_guess)", new=""),
+    panoptic("segments that touch void are no false positives", old="2 * void_in_guess <= area_of_guess", new="void_in_guess == 0"),
+    panoptic("half of a segment on void is enough", old="2 * void_in_guess <= area_of_guess", new="2 * void_in_guess < area_of_guess"),
+    panoptic("predicted void is a false positive", old="~match.any(0) & ~is_void[1] &", new="~match.any(0) & (guess.label < counts.shape[1]) &"),
+    panoptic("stuff has instances", old="np.where(np.isin(labels, stuff), 0, instances)", new="instances"),
+    panoptic("instances ignored", old="np.where(np.isin(labels, stuff), 0, instances)", new="0 * instances"),
+    panoptic("segments by instance alone", old="np.stack([labels, instances])", new="np.stack([np.where(instances > 0, labels.max(), labels), instances])"),
+    panoptic("prediction and truth exchanged", old="(image[:2], image[2:])", new="(image[2:], image[:2])"),
+    panoptic("one segment across images", old="[labels.reshape(-1, *labels.shape[-2:]) for labels in maps]", new="[labels.reshape(1, -1, labels.shape[-1]) for labels in maps]"),
+    quality("false segments count whole", old="(false_positive + false_negative) / 2", new="(false_positive + false_negative)"),
+    quality("missed segments forgotten", old="(false_positive + false_negative) / 2", new="false_positive / 2"),
+    quality("SQ of all segments", old="np.divide(iou, true,", new="np.divide(iou, size,"),
+    quality("SQ is NaN without a match", old="out=np.zeros(len(iou)), where=true > 0", new="out=np.full(len(iou), np.nan), where=true > 0"),
+    quality("absent classes score 0", old="out=np.full(len(iou), np.nan), where=seen", new="out=np.zeros(len(iou)), where=seen"),
+    quality("PQ is recognition quality", old="for above in (iou, true)", new="for above in (true, true)"),
+    quality("RQ and SQ exchanged in the mean", old="(self.pq, self.sq, self.rq)", new="(self.pq, self.rq, self.sq)"),
+    quality("the mean over all classes", old="known = ~np.isnan(self.pq)", new="known = np.ones(len(self.pq), bool)"),
+    quality("classes without a match left out of the mean", old="known = ~np.isnan(self.pq)", new="known = self.true_positives > 0"),
+]  # fmt: skip

@@ -860,7 +860,7 @@ for name, prediction in two_predictions.items():
     print(f"{name:24}" + "".join(f"{value:10.3f}" for value in values))
 
 # %% [markdown]
-# The two macro averages turn the order round; whatever counts pixels does not. That is why segmentation papers report mean IoU.
+# The two macro averages turn the order round; whatever counts pixels does not. That is one reason why segmentation papers report mean IoU.
 #
 # *At home: why not train with it?* Nudge the scores a little: no `argmax` changes, no count changes, the IoU stays. Its gradient is 0 wherever it exists.
 

@@ -11,7 +11,10 @@ import re
 CALL = re.compile(r"^\s*(?:callq?|bl)\s+_?(__tsan_\w+|__sanitizer_cov_trace_pc)(?:@\w+)?\s*(?:[#;].*|//.*)?$", re.M)
 LOC = re.compile(r"^\s*\.loc\s+(\d+)\s+(\d+)\s+(\d+)")
 FILE = re.compile(r'^\s*\.file\s+(\d+)\s+(?:"[^"]*"\s+)?"(?:[^"]*/)?kernel\.cu"', re.M)
-UNUSED = {"__tsan_func_entry", "__tsan_func_exit", "__tsan_vptr_read", "__tsan_vptr_update", "__tsan_init"}
+FUNCTION = re.compile(r"^(?!\.?L)[_A-Za-z][\w.$]*:")
+STEP = "__sanitizer_cov_trace_pc"
+UNWANTED = {"__tsan_func_entry", "__tsan_func_exit"}
+UNUSED = {"__tsan_vptr_read", "__tsan_vptr_update", "__tsan_init"}
 MOST_SITES = 0x7FFF
 REGISTERS = {
     "sysv": ("edi", "esi", "edx", "ecx"),
@@ -33,8 +36,10 @@ def number_sites(assembly: str, convention: str) -> tuple[str, list[tuple[int, i
         location = LOC.match(line)
         if location and location.group(1) in ours and location.group(2) != "0":
             place = (int(location.group(2)), int(location.group(3)))
+        if FUNCTION.match(line):
+            place = (0, 0)
         call = CALL.match(line)
-        if call and call.group(1) in ("__tsan_func_entry", "__tsan_func_exit"):
+        if call and (call.group(1) in UNWANTED or (call.group(1) == STEP and place == (0, 0))):
             continue
         if call and call.group(1) not in UNUSED:
             if len(sites) <= MOST_SITES:
@@ -46,7 +51,7 @@ def number_sites(assembly: str, convention: str) -> tuple[str, list[tuple[int, i
 
 def _argument(hook: str) -> int:
     """How many arguments the compiler passes to a hook."""
-    if hook == "__sanitizer_cov_trace_pc":
+    if hook == STEP:
         return 0
     if hook.endswith("_range"):
         return 2

@@ -23,12 +23,12 @@ from segedu.cuda.errors import CacheError, CompileError, CompilerNotFound
 
 RUNTIME = Path(__file__).parent / "runtime"
 COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-finite-loops"]
-COMMON += ["-fno-strict-aliasing", "-fwrapv", "-fno-asynchronous-unwind-tables"]
+COMMON += ["-fno-strict-aliasing", "-fwrapv", "-fno-delete-null-pointer-checks", "-fno-asynchronous-unwind-tables"]
 MODES = {
     "fast": ["-O2"],
     "check": ["-O1", "-gdwarf-4", "-DSEGEDU_CHECK", "-fno-optimize-sibling-calls"],
 }
-INSTRUMENT = ["-fsanitize=thread", "-fsanitize=bounds,integer-divide-by-zero", "-fsanitize-coverage=trace-pc"]
+INSTRUMENT = ["-fsanitize=thread", "-fsanitize=bounds,alignment,integer-divide-by-zero", "-fsanitize-coverage=trace-pc"]
 KERNEL = ["-nostdinc", "-fno-threadsafe-statics", "-ffp-contract=off"]
 WINDOWS, MACOS = os.name == "nt", sys.platform == "darwin"
 SUFFIX = ".dll" if WINDOWS else ".so"

@@ -195,6 +195,11 @@ def _race_remedy(f: Fault, s: Scene) -> str:
         return "An atomic operation protects only against other atomics: make both atomic, or put __syncthreads() between them."
     if kinds == {"write"}:
         return "Let one thread write (`if (threadIdx.x == 0)`), use atomicAdd, or correct the index: two threads have the same."
+    if line == other_line and f.space == GLOBAL:
+        return (
+            "If several threads are to add to this element, use atomicAdd(&y[…], value); otherwise two threads have the same"
+            " index. If they read what a neighbour writes, write to another array."
+        )
     if line and other_line and line != other_line:
         return f"Put __syncthreads() between lines {min(line, other_line)} and {max(line, other_line)}, where all threads of the block pass."
     return (

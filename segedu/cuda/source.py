@@ -233,8 +233,9 @@ class Declaration:
     def _variable(self, declarator: str, n: int) -> str:
         _, name, _ = self._parts(declarator)
         constant = int("__constant__" in self.qualifiers)
+        place = "" if "const" in self.type.split() else "SEGEDU_VARIABLES"  # a section holds no mixture
         return (
-            f"{self.type} {declarator}; static SegeduVariable segedu_v{n}; "
+            f"{place} {self.type} {declarator}; static SegeduVariable segedu_v{n}; "
             f'static int segedu_r{n} = segedu_global(segedu_v{n}, {name}, "{name}", {self.line}, {constant});'
         )
 

@@ -29,10 +29,15 @@ static void take_steps(u64 count, u32 site) {
     give_up();
   }
 }
+// If another thread writes the value before the next barrier, the mistake is a race, and is found as one.
+static void delay() {
+  state[thread] = DELAYED;
+  yield();
+}
 static void stray(const char *p, u32 size, int access, u32 site) {
   if (p >= image_low && p < image_high) {
     Region *r = nearest_region(p);  // next to a variable: an index too large; elsewhere: a table or a literal
-    if (!r || (p >= r->base + r->bytes ? p - r->base - r->bytes : r->base - p) >= 64) return;
+    if (!r || (p >= r->base + r->bytes ? p - r->base - r->bytes : r->base - p) >= 256) return;
   }
   memory_fault(OUT_OF_BOUNDS, nearest_region(p), p, size, access, site);
   give_up();
@@ -60,6 +65,7 @@ static inline void access(void *address, u32 size, int kind, u32 site, bool alig
   u64 first = (u64)(p - r->base) >> r->shift, last = ((u64)(p - r->base) + size - 1) >> r->shift;
   for (u64 i = first; i <= last; ++i) {
     if (r->written) {
+      if (kind != WRITE && !r->written[i]) delay();
       if (kind != WRITE && !r->written[i]) {
         memory_fault(UNINITIALISED, r, r->base + (i << r->shift), size, kind, site);
         give_up();
@@ -143,6 +149,15 @@ void __ubsan_handle_out_of_bounds(IndexData *data, u64 index) {
   give_up();
 }
 void __ubsan_handle_out_of_bounds_abort(IndexData *data, u64 index) { __ubsan_handle_out_of_bounds(data, index); }
+struct MismatchData { SourceLocation where; TypeName *type; u8 log_alignment, kind; };
+void __ubsan_handle_type_mismatch_v1(MismatchData *data, u64 address) {
+  char *p = (char *)(uintptr_t)address;
+  u32 site = LINE + data->where.line, size = 1u << data->log_alignment;
+  if (Region *r = find_region(p, 1)) memory_fault(MISALIGNED, r, p, size, data->kind, site);
+  else memory_fault(OUT_OF_BOUNDS, nearest_region(p), p, size, data->kind == WRITE ? WRITE : READ, site);
+  give_up();
+}
+void __ubsan_handle_type_mismatch_v1_abort(MismatchData *data, u64 address) { __ubsan_handle_type_mismatch_v1(data, address); }
 void __ubsan_handle_divrem_overflow(ArithmeticData *data, u64, u64) {
   if (Fault *f = new_fault(DIVISION, LINE + data->where.line)) f->extra[1] = data->where.column;
   give_up();

@@ -6,7 +6,7 @@ static bool prepare_launch() {
   segedu_indices.grid_size = {launch->grid[0], launch->grid[1], launch->grid[2]};
   for (u32 t = 0; t < thread_count; ++t)
     position[t] = {t % launch->block[0], t / launch->block[0] % launch->block[1], t / launch->block[0] / launch->block[1]};
-  ++launch_number, failed = false, arena_used = shared_bytes = placed_count = 0, stop_reason = 0;
+  ++launch_number, failed = false, arena_used = MARGIN, shared_bytes = placed_count = 0, stop_reason = 0;
   segedu_dynamic();
   forget_fibers();
   forget_fences();
@@ -15,7 +15,7 @@ static bool prepare_launch() {
   if (!image_high) find_image();
   memset(region_of_site, 0, sizeof region_of_site);
   if (!make_regions()) return false;
-  if (launch->dynamic_bytes && !add_shared_region(DYNAMIC, 0, arena + DYNAMIC_BEGIN, launch->dynamic_bytes, 2)) return false;
+  if (!add_shared_region(DYNAMIC, 0, arena + DYNAMIC_BEGIN, launch->dynamic_bytes, 2)) return false;
   if (launch->records)
     return (occurrences = (u32 *)calloc((size_t)thread_count * (launch->site_count + 4096), sizeof(u32))) != 0;
   return true;

@@ -20,7 +20,7 @@ struct Region {
   u8 *written;                          // null where all was written before
 };
 
-static const u32 MAX_REGIONS = 256, SHARED_BYTES = 48 << 10, ARENA = 1 << 20, DYNAMIC_BEGIN = ARENA / 2;
+static const u32 MAX_REGIONS = 256, SHARED_BYTES = 48 << 10, ARENA = 1 << 20, DYNAMIC_BEGIN = ARENA / 2, MARGIN = 4096;
 static Region regions[MAX_REGIONS];
 static u32 region_count;
 static char *arena;
@@ -105,14 +105,14 @@ static u64 distance(const char *p, const Region &r) {
 // The array that a stray address most likely was meant for.
 static Region *nearest_region(const char *p) {
   bool in_arena = arena && p >= arena && p < arena + ARENA, in_image = p >= image_low && p < image_high;
-  bool dynamic = in_arena && p >= arena + DYNAMIC_BEGIN - 4096;
+  bool dynamic = in_arena && p >= arena + DYNAMIC_BEGIN - MARGIN;
   Region *best = 0;
   for (u32 i = 0; i < region_count; ++i) {
     Region *r = &regions[i];
     int wanted = in_arena ? (dynamic ? DYNAMIC : SHARED) : in_image ? VARIABLE : GLOBAL;
     if (r->space == wanted && (!best || distance(p, *r) < distance(p, *best))) best = r;
   }
-  return best && distance(p, *best) < (u64)1 << 40 ? best : 0;
+  return best && distance(p, *best) < (u64)1 << 40 ? best : 0;  // further: no index, but a wrong pointer
 }
 
 // ---------------------------------------------------------------- called by kernels
@@ -128,7 +128,7 @@ extern "C" char *segedu_shared(SegeduVariable *v) {
   u32 align = v->align < 16 ? 16 : v->align, gap = launch->check ? (v->size > 256 ? v->size : 256) : 0;
   u32 begin = (arena_used + align - 1) / align * align;
   bool fits = shared_bytes + launch->dynamic_bytes <= SHARED_BYTES;
-  if (!fits || begin + v->size + gap > DYNAMIC_BEGIN - 4096 || placed_count == MAX_REGIONS) {
+  if (!fits || begin + v->size + gap > DYNAMIC_BEGIN - MARGIN || placed_count == MAX_REGIONS) {
     if (Fault *f = new_fault(TOO_MUCH_SHARED, LINE + (u32)v->line)) f->extra[0] = shared_bytes, f->extra[1] = launch->dynamic_bytes;
     give_up();
   }

@@ -24,7 +24,7 @@ static void fiber_main() {
     while (next_thread < thread_count) {
       u32 t = launch->reverse ? thread_count - 1 - next_thread : next_thread;
       ++next_thread;
-      fiber_of[t] = mine, state[t] = READY, steps = 0;
+      fiber_of[t] = mine, state[t] = READY;
       enter(t);
       launch->call(launch->arguments);
       state[thread] = RETURNED, --alive;
@@ -49,9 +49,22 @@ static int first_in(State wanted) {
     if (state[t] == wanted) return (int)t;
   return -1;
 }
+static int returned_lane(u32 waiting_thread) {
+  u32 first = waiting_thread & ~31u;
+  for (u32 k = 0; k < 32 && first + k < thread_count; ++k)
+    if ((lanes[waiting_thread].mask >> k & 1) && state[first + k] == RETURNED) return (int)k;
+  return -1;
+}
 static void report_deadlock() {
   int at_barrier = first_in(AT_BARRIER), at_warp = first_in(AT_WARP), returned = first_in(RETURNED);
   thread = (u32)(at_warp >= 0 ? at_warp : at_barrier);
+  int lane = at_warp >= 0 ? returned_lane(thread) : -1;
+  if (lane >= 0) {
+    Fault *f = new_fault(MASK_NAMES_RETURNED, LINE + (u32)lanes[at_warp].line);
+    f->extra[0] = lanes[at_warp].mask, f->extra[1] = lane;
+    f->other_thread = (thread & ~31u) + (u32)lane, f->other_block = block;
+    return;
+  }
   Fault *f = new_fault(DEADLOCK, LINE + (u32)(at_warp >= 0 ? lanes[at_warp].line : barrier_line[at_barrier]));
   f->extra[0] = at_barrier, f->extra[1] = at_barrier >= 0 ? barrier_line[at_barrier] : 0;
   f->extra[2] = returned, f->extra[3] = at_warp >= 0 ? lanes[at_warp].mask : 0;
@@ -112,18 +125,24 @@ static void run_block() {
       progress = true;
     }
     progress |= resume_ready_threads();
-    if (!progress && alive && !barrier_is_complete()) return report_deadlock();
+    if (!progress && alive && !barrier_is_complete()) {
+      int delayed = first_in(DELAYED);
+      if (delayed < 0) return report_deadlock();
+      state[delayed] = READY;
+    }
   }
 }
 
 // ---------------------------------------------------------------- called by kernels
+static void take_steps(u64 count, u32 site);
 static u32 votes[2], voters[2];
 
 extern "C" int segedu_barrier(int vote, int predicate, int line) {
+  take_steps(16, LINE + (u32)line);
   u32 half = clock_epoch & 1;
   if (!waiting) votes[half] = voters[half] = 0;
   votes[half] += (u32)predicate, ++voters[half];
-  barrier_line[thread] = line, state[thread] = AT_BARRIER, ++waiting, steps = 0;
+  barrier_line[thread] = line, state[thread] = AT_BARRIER, ++waiting;
   yield();
   u32 count = votes[half];
   return vote == VOTE_COUNT ? (int)count : vote == VOTE_AND ? count == voters[half] : count != 0;

@@ -19,6 +19,11 @@
 #define SEGEDU_CPU 1
 #define NULL 0
 #define SEGEDU_INLINE static inline __attribute__((always_inline))
+#ifdef __APPLE__
+#define SEGEDU_VARIABLES __attribute__((section("__DATA,segedu")))
+#else
+#define SEGEDU_VARIABLES __attribute__((section("segedu")))
+#endif
 #define SEGEDU_UNSEEN static __attribute__((noinline, unused, no_sanitize("thread")))
 
 // ---------------------------------------------------------------- indices
@@ -184,12 +189,12 @@ template <class T> struct SegeduShape {
 template <class T, size_t N> struct SegeduShape<T[N]> {
   typedef typename SegeduShape<T>::Item Item;
   static constexpr int rank = 1 + SegeduShape<T>::rank;
-  static void fill(unsigned *extent) {
+  SEGEDU_UNSEEN void fill(unsigned *extent) {
     *extent = N;
     if (rank <= 4) SegeduShape<T>::fill(extent + 1);
   }
 };
-template <class T> static void segedu_describe(SegeduVariable &v, const char *name, int line) {
+template <class T> SEGEDU_UNSEEN void segedu_describe(SegeduVariable &v, const char *name, int line) {
   typedef typename SegeduShape<T>::Item Item;
   v.size = sizeof(T), v.align = alignof(T), v.item = sizeof(Item), v.type = SegeduType<Item>::code;
   v.rank = SegeduShape<T>::rank, v.line = line;

@@ -58,7 +58,8 @@ struct Launch {
   u64 record_limit, record_count;
 };
 
-enum State : u8 { NEW, READY, AT_BARRIER, AT_WARP, RETURNED };
+// DELAYED: wants to read what nobody has written; it may go on when all others stand still.
+enum State : u8 { NEW, READY, AT_BARRIER, AT_WARP, DELAYED, RETURNED };
 
 struct Fiber {
   char *stack;
@@ -83,7 +84,6 @@ static u32 idle_count;
 static int barrier_line[MAX_THREADS];
 static Lane lanes[MAX_THREADS];
 static uint3 position[MAX_THREADS];
-static u64 steps;
 static u32 launch_number;
 static bool failed;
 

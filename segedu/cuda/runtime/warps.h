@@ -62,6 +62,7 @@ static void finish_warp(u32 first, u32 count, u32 mask) {
 
 extern "C" unsigned long long segedu_warp(int op, unsigned mask, unsigned long long bits, int argument, int width, int line) {
   u32 first = thread & ~31u, mine = thread & 31, count = thread_count - first < 32 ? thread_count - first : 32;
+  take_steps(1, LINE + (u32)line);
   if (!(mask >> mine & 1)) warp_fault(NOT_IN_OWN_MASK, line, mask, (int)mine, 0);
   if (width < 1 || width > 32 || (width & (width - 1))) {
     if (Fault *f = new_fault(SHUFFLE_WIDTH, LINE + (u32)line)) f->extra[0] = width;
@@ -69,7 +70,7 @@ extern "C" unsigned long long segedu_warp(int op, unsigned mask, unsigned long l
   }
   if (count < 32) mask &= (1u << count) - 1;  // the last warp of a block may be smaller
   lanes[thread] = Lane{op, argument, width, line, mask, bits, 0};
-  state[thread] = AT_WARP, steps = 0;
+  state[thread] = AT_WARP;
   u32 me = thread;
   if (warp_is_complete(first, count, (int)mine)) {
     finish_warp(first, count, mask);

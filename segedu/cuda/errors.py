@@ -22,6 +22,10 @@ class CompileError(CudaError):
         super().__init__(message)
         self.line = line
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the lines of the kernel, not those of the compiler's caller."""
+        return [f"CompileError: {self}"]
+
 
 class KernelError(CudaError):
     """A kernel did something wrong while it ran in check mode.

@@ -66,12 +66,12 @@ class GpuKernel:
         check_sizes(grid, block, shared_mem)
         if self.parameters is not None:
             self._check(args)
-        device = [cupy.asarray(value) if isinstance(value, np.ndarray) else value for value in args]
+        device = [cupy.asarray(value) if _is_host_array(value) else value for value in args]
         self.function(grid, block, tuple(device), shared_mem=shared_mem)
         cupy.cuda.get_current_stream().synchronize()
         for i, (value, copy) in enumerate(zip(args, device, strict=True)):
             constant = self.parameters is not None and self.parameters[i].kind == "C"
-            if isinstance(value, np.ndarray) and value.flags.writeable and not constant:
+            if _is_host_array(value) and value.flags.writeable and not constant:
                 value[...] = copy.get()
 
     def _check(self, args: Sequence) -> None:
@@ -81,6 +81,11 @@ class GpuKernel:
                 check_array(self.name, i, parameter, value)
             elif parameter.code != "x":
                 scalar(self.name, i, parameter, value)
+
+
+def _is_host_array(value) -> bool:
+    """Whether it has to be copied to the GPU. A structure that is passed by value is an array too, of one item: CuPy takes it as it is."""
+    return isinstance(value, np.ndarray) and value.dtype.names is None
 
 
 class GpuVariable:

@@ -6,18 +6,17 @@ import ctypes as c
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from segedu.cuda import arrays
 from segedu.cuda.arguments import Parameter, check_array, check_count, check_sizes, scalar, triple
 from segedu.cuda.compiler import compile_kernel
-from segedu.cuda.errors import KernelError
 from segedu.cuda.messages import Scene, explain_fault
-from segedu.cuda.native import PROBLEMS, RECORD, VARIABLE, Fault, GlobalArray, Launch, Library
+from segedu.cuda.native import PROBLEMS, Fault, GlobalArray, Launch, Library
 from segedu.cuda.source import find_kernels, translate
 
-MODES = ("auto", "gpu", "check", "fast")
 ORDERS = ("forward", "reverse")
 ONE_AT_A_TIME = threading.RLock()
 
@@ -107,8 +106,8 @@ class CpuKernel:
 
     def run(
         self, grid, block, args, shared_mem=0, order="forward", max_steps=10**8, time_limit=60.0, records=None
-    ) -> int:
-        """As the call, and returns how many accesses were written to `records`, an array of `native.RECORD`."""
+    ) -> Run:
+        """As the call; writes each access to `records`, an array of `native.RECORD`, where one is given."""
         if order not in ORDERS:
             raise ValueError(f"order={order!r} must be one of {', '.join(ORDERS)}")
         grid, block = triple("grid", grid), triple("block", block)
@@ -136,7 +135,7 @@ class CpuKernel:
             self._launch(launch, time_limit)
         memory.write_back()
         self._raise(fault, memory, grid, block, shared_mem)
-        return launch.record_count
+        return Run(launch.record_count, memory.arrays)
 
     def _launch(self, launch: Launch, time_limit: float) -> None:
         library = self.module.library
@@ -159,6 +158,14 @@ class CpuKernel:
             self.name, self.module.code, self.module.sites, grid, block, shared_mem, memory.arrays, self.module.library
         )
         raise explain_fault(fault, scene)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How many accesses a launch wrote down, and the arrays that their regions number, by name."""
+
+    record_count: int
+    arrays: list[tuple[str, np.ndarray]]
 
 
 class Memory:
@@ -243,10 +250,3 @@ def _overlapping(given: list[np.ndarray]) -> list[tuple[int, int]]:
         else:
             groups.append((low, high))
     return groups
-
-
-def new_records(limit: int) -> np.ndarray:
-    return np.zeros(limit, RECORD)
-
-
-__all__ = ["VARIABLE", "CpuKernel", "CpuModule", "KernelError", "Variable"]

@@ -32,16 +32,16 @@ class RawModule:
     ):
         if mode not in MODES:
             raise ValueError(f"mode={mode!r} must be one of {', '.join(MODES)}")
-        self.code = code
+        self.code, self._names = code, tuple(name_expressions or ())
         self.mode = mode if mode != "auto" else "gpu" if gpu_available() else "check"
         if self.mode == "gpu":
             from segedu.cuda.gpu import GpuModule
 
-            self._module = GpuModule(code, name_expressions or (), options)
+            self._module = GpuModule(code, self._names, options)
         else:
             from segedu.cuda.launcher import CpuModule
 
-            self._module = CpuModule(code, name_expressions or (), options, self.mode)
+            self._module = CpuModule(code, self._names, options, self.mode)
 
     def get_function(self, name: str):
         """The kernel of that name. Call it as `kernel(grid, block, args, shared_mem=0)`.
@@ -53,6 +53,12 @@ class RawModule:
             KeyError: there is no such kernel, or it is a template, or its name is a C++ name.
         """
         return self._module.get_function(name)
+
+    @property
+    def kernel_names(self) -> list[str]:
+        """The names that `get_function` knows."""
+        kernels = self._module.kernels.values()
+        return [kernel.name for kernel in kernels if kernel.is_extern_c and not kernel.is_template] + list(self._names)
 
     def get_global(self, name: str):
         """A `__constant__` or `__device__` variable, with `set(values)` and `get()`.

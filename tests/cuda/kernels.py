@@ -39,7 +39,9 @@ def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.standard_normal(shape).astype(np.float32)
 
 
-def launched(source: str, grid, block, args, shared_mem: int = 0, order: str = "forward", mode: str = "check", **limits):
+def launched(
+    source: str, grid, block, args, shared_mem: int = 0, order: str = "forward", mode: str = "check", **limits
+):
     """Compile a source with one kernel `k` and launch it."""
     function = RawModule(source, mode=mode).get_function("k")
     function(grid, block, args, shared_mem=shared_mem, order=order, **limits)

@@ -368,7 +368,9 @@ extern "C" __global__ void k(const float4* x, const uchar4* pixels, float4* y, i
     x, pixels = floats(rng, 8, 4), rng.integers(0, 255, (8, 4)).astype(np.uint8)
     y, z = cuda.empty((8, 4)), cuda.empty((8, 3), np.int32)
     run(source, mode, order, (1,), (8,), (x, pixels, y, z, np.array([2, 3], np.float32)))
-    np.testing.assert_array_equal(y, np.stack([x[:, 0] * 2, x[:, 1] * 3, x[:, 2] + pixels[:, 0], x[:, 3] + pixels[:, 3]], 1))
+    np.testing.assert_array_equal(
+        y, np.stack([x[:, 0] * 2, x[:, 1] * 3, x[:, 2] + pixels[:, 0], x[:, 3] + pixels[:, 3]], 1)
+    )
     np.testing.assert_array_equal(z, np.stack([np.arange(8), pixels[:, 1], pixels[:, 2]], 1))
 
 
@@ -386,9 +388,36 @@ extern "C" __global__ void k(const float* x, float* y, int n) {
     x = floats(rng, 40)
     y, a = cuda.empty((24, 40)), np.abs(x)
     run(source, mode, order, (1,), (40,), (x, y, 40))
-    expected = [np.exp(x), np.exp(x), np.log(a), np.sqrt(a), 1 / np.sqrt(a), np.sin(x), np.cos(x), np.tanh(x), np.floor(x)]
-    expected += [np.ceil(x), np.rint(x), np.maximum(x, 0), np.minimum(x, 0), a**1.5, x * x + 1, np.vectorize(math.erf)(x), np.log1p(a), a]
-    expected += [np.maximum(x, 0.5), np.minimum(np.arange(40), 3), x.clip(0, 1), np.copysign(2, x), np.hypot(x, 1), x / 2]
+    expected = [
+        np.exp(x),
+        np.exp(x),
+        np.log(a),
+        np.sqrt(a),
+        1 / np.sqrt(a),
+        np.sin(x),
+        np.cos(x),
+        np.tanh(x),
+        np.floor(x),
+    ]
+    expected += [
+        np.ceil(x),
+        np.rint(x),
+        np.maximum(x, 0),
+        np.minimum(x, 0),
+        a**1.5,
+        x * x + 1,
+        np.vectorize(math.erf)(x),
+        np.log1p(a),
+        a,
+    ]
+    expected += [
+        np.maximum(x, 0.5),
+        np.minimum(np.arange(40), 3),
+        x.clip(0, 1),
+        np.copysign(2, x),
+        np.hypot(x, 1),
+        x / 2,
+    ]
     np.testing.assert_allclose(y, expected, rtol=2e-5, atol=1e-6)
 
 

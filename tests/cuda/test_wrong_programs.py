@@ -10,7 +10,9 @@ pytestmark = needs_compiler
 
 @pytest.mark.parametrize("wrong", ALL, ids=lambda wrong: wrong.name.replace(" ", "-"))
 def test_the_mistake_is_named(wrong: Wrong):
-    error = error_of(launched, wrong.source, wrong.grid, wrong.block, wrong.arguments(), wrong.shared_mem, **wrong.limits)
+    error = error_of(
+        launched, wrong.source, wrong.grid, wrong.block, wrong.arguments(), wrong.shared_mem, **wrong.limits
+    )
     print(error)
     assert error.problem == wrong.problem
     assert error.line in wrong.lines

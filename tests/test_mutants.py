@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,18 @@ def test_every_operator_has_at_least_three_wrong_copies():
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_wrong_copy_differs_in_one_place(mutant):
     compile(mutant.source(), mutant.file, "exec")
+
+
+def test_every_wrong_copy_has_a_name_of_its_own():
+    assert [name for name, count in Counter(map(str, MUTANTS)).items() if count > 1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mutant", {mutant.tests: mutant for mutant in MUTANTS}.values(), ids=lambda mutant: mutant.tests
+)
+def test_an_unchanged_copy_passes(mutant, tmp_path):
+    assert not replace(mutant, new=mutant.old).is_caught(tmp_path)
 
 
 @pytest.mark.slow

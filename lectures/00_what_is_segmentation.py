@@ -12,7 +12,7 @@
 # 4. write a label map as one-hot vectors, read it back, and count the classifiers that a picture needs,
 # 5. measure an answer with panoptic quality, by hand and by program.
 #
-# About 45 minutes without the parts marked *at home*. You need some Python and a little NumPy. You need to know nothing about networks.
+# About 60 minutes without the parts marked *at home*. You need some Python and a little NumPy. You need to know nothing about networks.
 
 # %%
 import numpy as np
@@ -35,7 +35,7 @@ figures.use_style()
 
 # %%
 coffee = photograph_masks("coffee")
-print(coffee.image.shape, "=", coffee.image.size, "numbers")
+print(coffee.image.shape, "=", f"{coffee.image.size:,} numbers")
 print("red, green, blue in row 300, column 342:", *coffee.image[300, 342])
 
 # %% jupyter={"source_hidden": true}
@@ -45,7 +45,7 @@ patch = coffee.image[top : top + 6, left : left + 6]
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.1), width_ratios=[3.6, 2.4, 2.4], layout="constrained")
 figures.draw_image(axes[0], coffee.image, "the photograph")
 axes[0].add_patch(plt.Rectangle((left - 9, top - 9), 24, 24, fill=False, ec="white", lw=3))
-figures.draw_image(axes[1], patch, "6×6 pixels of the spoon")
+figures.draw_image(axes[1], patch, "6×6 pixels in the frame")
 figures.draw_array(axes[2], patch[:, :, 0], "their red numbers", cmap="Greys_r", fontsize=12)
 figures.show(
     fig,
@@ -77,7 +77,7 @@ figures.show(
 #
 # Nothing is computed in this section: we drew the answers by hand, corner by corner. An answer that a person has made and checked is called the **ground truth**.
 #
-# **Predict, then run.** Each pixel's answer is one whole number. How many numbers is the semantic answer? The detection?
+# **Predict, then run.** We drew three objects: saucer, cup and spoon. A box is a class and four edges; a pixel's answer is one whole number. How many numbers is the detection? The semantic answer?
 
 # %%
 objects = [segment for segment in coffee.segments if segment.instance]
@@ -89,7 +89,8 @@ print("classification: 1 number, the class", repr(classification))
 print("detection:", 5 * len(detection), "numbers: a class and four edges for each box")
 print(*detection, sep="\n")
 for name in ("semantic", "instances", "panoptic"):
-    print(f"{name}: {getattr(coffee, name).size} numbers, values", np.unique(getattr(coffee, name)))
+    answer = getattr(coffee, name)
+    print(f"{name}: {answer.size:,} numbers, values", np.unique(answer))
 
 # %% jupyter={"source_hidden": true}
 # Figure: how the five answers are drawn
@@ -128,6 +129,8 @@ figures.show(
 )
 
 # %% [markdown]
+# How a panoptic number such as 3002 is made, section 6 will show.
+#
 # A box is given by its top, left, bottom and right edge, in pixels. It says *where*, but coarsely: it holds its object and whatever lies beside it. A mask says it pixel by pixel.
 #
 # **Predict, then run.** How much of the spoon's box is spoon: a quarter, a half, or three quarters?
@@ -147,8 +150,8 @@ for segment in objects:
 # * **things**: countable objects. Cars, people, signs, cups.
 # * **stuff**: regions without a number. Sky, grass, road, water, a wall.
 #
-# Instance segmentation looks only at things and leaves the rest out as background. Semantic segmentation labels both but does not count. Panoptic segmentation (Greek: "all
-# seen") labels both and counts the things.
+# Instance segmentation looks only at things and leaves the rest out as background. Semantic segmentation labels both but does not count. Panoptic segmentation (Greek *pan*, all,
+# and *optos*, seen) labels both and counts the things.
 #
 # **Predict, then run.** Wall, table, flag, person, helmet, model of a space shuttle: which of the six are stuff?
 
@@ -181,18 +184,19 @@ figures.show(
 # ## 4 · A label map, number by number
 #
 # The answer of semantic segmentation is a **label map**: an array as large as the picture that holds a class number for each pixel. The notes behind this course introduce it with
-# six classes and twelve rows of numbers.
-#
-# **Predict, then run.** An array must be a rectangle. Are the twelve rows equally long?
+# six classes and twelve rows of numbers. Here they are, as printed there. Look at the right end.
 
 # %%
 rows = ragged_rows()
 print("classes:", dict(enumerate(CLASSES)))
-print("lengths:", [len(row) for row in rows])
+for row in rows:
+    print(*row, f" ({len(row)})")
 
 # %% [markdown]
-# They are not: as printed there, they are **ragged**. So that we can compute with them we make them a rectangle. Each row is continued to the right with its own last label, as far
+# An array must be a rectangle, but these rows are **ragged**: not equally long. So that we can compute with them we make them a rectangle. Each row is continued to the right with its own last label, as far
 # as the longest row reaches.
+#
+# **Predict, then run.** How many numbers do we add in all?
 
 # %%
 def make_rectangular(rows):
@@ -310,7 +314,7 @@ figures.show(
 )
 
 # %% [markdown]
-# **One number for both.** A panoptic label must hold a class *and* an instance. A common way, in which the Cityscapes data set stores its objects, is
+# **One number for both.** A panoptic label must hold a class *and* an instance. A common way, which the Cityscapes data set uses for its things, is
 #
 # $$\text{panoptic} = 1000 \cdot \text{class} + \text{instance}$$
 #
@@ -540,11 +544,11 @@ compare.with_torch(one_hot_reshaped, grid, num_classes=6, reference=torch_one_ho
 
 # %%
 H, W, K = *coffee.semantic.shape, len(coffee.classes)
-print(f"{H} · {W} = {H * W} classifiers")
-print(f"{H} · {W} · {K} = {H * W * K} outputs")
+print(f"{H} · {W} = {H * W:,} classifiers")
+print(f"{H} · {W} · {K} = {H * W * K:,} outputs")
 
 # %% [markdown]
-# Nobody builds 240000 separate networks. Neighbouring pixels see nearly the same picture, so their classifiers can share work; that is the idea behind convolution, and lecture 01
+# Nobody builds 240,000 separate networks. Neighbouring pixels see nearly the same picture, so their classifiers can share work; that is the idea behind convolution, and lecture 01
 # begins with it.
 
 # %% [markdown]
@@ -619,6 +623,7 @@ fig = figures.images_row(
     ["tissue, drawn", "semantic: membrane or cell", "instance: which cell"],
     height=2.3,
 )
+figures.label_legend(fig, tissue.classes, tissue.palette)
 figures.show(
     fig,
     alt="Grey cells with dark membranes between them; membranes and cells in two colours; "
@@ -650,8 +655,8 @@ fig = figures.images_row(
     height=2.9,
 )
 boxes = [box_numpy(road.instances == number) for number in cars]
-red = np.array([figures.OKABE_ITO[6 if number == nearest else 5] for number in cars])
-figures.draw_boxes(fig.axes[0], boxes, colours=red)
+frames = np.array([figures.OKABE_ITO[6 if number == nearest else 5] for number in cars])
+figures.draw_boxes(fig.axes[0], boxes, colours=frames)
 figures.label_legend(fig, road.classes, road.palette)
 figures.show(
     fig,
@@ -725,7 +730,7 @@ def iou(p, g):
 print("IoU:", [float(iou(guess == n, truth == n)) for n in (1, 2, 3)])
 
 # %% [markdown]
-# A predicted and a true segment **match** if they are of the same class and their IoU is *greater than* ½. (All pixels of one instance, or of one stuff class, are a **segment**.) Then
+# All pixels of one instance, or of one stuff class, are a **segment**. A predicted and a true segment **match** if they are of the same class and their IoU is *greater than* ½. Then
 #
 # * a matched pair is a **true positive** (TP),
 # * a predicted segment without a partner is a **false positive** (FP): seen, but not there,
@@ -777,7 +782,7 @@ for k, name in enumerate(("meadow", "apple")):
     print(f"{name:6} PQ, SQ, RQ:", np.round(panoptic_quality_loops(prediction, target, k), 4))
 
 # %% [markdown]
-# The library's `panoptic_quality` gives all classes at once. PyTorch has no such function, so this time the library is what we compare with. Averaging over classes, it says `mean`.
+# The library's `panoptic_quality` gives all classes at once. PyTorch has no such function, so this time the library is what we compare with. Its `mean` is the average over the classes.
 
 # %%
 result = panoptic_quality(prediction, target, num_classes=2)
@@ -812,7 +817,7 @@ print(f"PQ of apple: {pq[1]:.4f}")
 # %% [markdown]
 # Two of the three pixels of the third answer lie on void, so it is neither false nor missed, and what is left are two matches: (0.8 + 0.6) / 2.
 #
-# *At home.* **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: its row $m$, column $n$ counts the pixels
+# *At home, but run the cells now: section 11 uses them.* **Whole arrays.** The loops visit every pair of segments, and for each pair the whole picture. One pass is enough if we keep a table: its row $m$, column $n$ counts the pixels
 # with true number $m$ and predicted number $n$. `np.add.at` adds 1 for every pixel at its place.
 #
 # **Predict, then run.** What do the rows of the table add up to?
@@ -885,12 +890,15 @@ for sigma in (0, 2):
 
 # %% jupyter={"source_hidden": true}
 # Figure: coins with and without blurring
+KINDS = ("background", "found", "false", "missed")
+KIND_COLOURS = np.array([(200, 200, 200), *figures.OKABE_ITO[[5, 6, 4]]])
+
+
 def judged(found, match):
-    """Blue: matched; vermillion: false; yellow: coins that were missed."""
+    """Each pixel in the colour of its kind: blue, vermillion, yellow on grey."""
     kind = np.concatenate([[0], np.where(match.any(0), 1, 2)])[found]
     missed = np.concatenate([[False], ~match.any(1)])[coins.instances]
-    colours = np.array([(200, 200, 200), *figures.OKABE_ITO[[5, 6, 4]]])
-    return figures.colourise(np.where(missed & (kind == 0), 3, kind), colours)
+    return figures.colourise(np.where(missed & (kind == 0), 3, kind), KIND_COLOURS)
 
 
 pictures = [coins.image]
@@ -898,6 +906,7 @@ for sigma in (0, 2):
     found = find_coins(120, sigma)
     pictures.append(judged(found, panoptic_quality_numpy(found, coins.instances)[1]))
 fig = figures.images_row(pictures, ["photograph", "threshold", "blurred, then threshold"])
+figures.label_legend(fig, KINDS[:3], KIND_COLOURS[:3])  # none is missed
 figures.show(
     fig,
     alt="24 coins; found by threshold, in blue, with many vermillion specks inside some of "
@@ -920,7 +929,7 @@ compare.arrays(panoptic_quality_numpy(found, coins.instances)[0], library.pq[1])
 # %% [markdown]
 # ## 12 · Try it yourself (at home)
 #
-# Move the threshold and the blur. Blue: found. Vermillion: false. Yellow: missed. Which PQ can you reach?
+# Move the threshold and the blur. A yellow coin was missed. Which PQ can you reach?
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -932,6 +941,7 @@ def explore(threshold=100, blur=1.0):
     tp = match.sum()
     title = f"PQ {pq:.2f}: {tp} found, {found.max() - tp} false, {24 - tp} missed"
     fig = figures.images_row([judged(found, match)], [title], height=3.6)
+    figures.label_legend(fig, KINDS, KIND_COLOURS)
     figures.show(fig, alt=f"Regions brighter than {threshold} after blurring by {blur}. {title}")
 
 
@@ -977,7 +987,7 @@ explore(threshold=140, blur=2)
 # <details><summary>Answers</summary>
 #
 # 1. Stuff, thing, stuff, thing, stuff. A crowd is people, things, that can no longer be told apart; data sets have rules of their own for it.
-# 2. 2 097 152 classifiers, 39 845 888 outputs, 159 megabytes.
+# 2. 2,097,152 classifiers, 39,845,888 outputs, 159 megabytes.
 # 3. Class 0: of equal scores `argmax` takes the first.
 # 4. `(labels[:, None] == np.arange(num_classes)[:, None, None]).astype(np.int64)`. Compare with `F.one_hot(labels, num_classes).permute(0, 3, 1, 2)`.
 # 5. Its IoU with either is 10/20 = ½, so nothing matches: TP 0, FP 1, FN 2, PQ 0. All pixels are right.

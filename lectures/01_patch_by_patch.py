@@ -13,7 +13,7 @@
 # 5. recognise a flipped kernel,
 # 6. derive and program the gradients for the input, the weights and the bias, and find edges in a photograph.
 #
-# About 75 minutes without the parts marked *at home*. You need lecture 00 and some NumPy slicing. You need to know nothing about networks.
+# About 90 minutes without the parts marked *at home*; a good place for a break is after section 9. You need lecture 00 and some NumPy slicing. You need to know nothing about networks.
 
 # %%
 import numpy as np
@@ -34,7 +34,7 @@ rng = np.random.default_rng(1)
 # %% [markdown]
 # ## 1 · One window, one label
 #
-# Lecture 00 ended with a pixel that does not know what it is. So let each pixel see what lies around it: a **window** (or *patch*) of 13×13 pixels with that pixel at its centre.
+# In lecture 00 a single pixel did not know what it was. So let each pixel see what lies around it: a **window** (or *patch*) of 13×13 pixels with that pixel at its centre.
 #
 # Near the edge a window would reach out of the picture. We continue the picture by 6 pixels on each side, by repeating its outermost pixels. Then every pixel has a full window.
 
@@ -52,12 +52,13 @@ padded = prepare(scene.image)
 print("picture", scene.image.shape, "  padded", padded.shape)
 print("window ", window_at(padded, 40, 70).shape)
 
+places = [(16, 62), (34, 24), (57, 84), (45, 105)]  # rows and columns of four pixels
+
 # %% [markdown]
 # **Predict, then run.** Here are four windows from a drawn street. Say for each what lies at its centre, *before* you scroll to the answer.
 
 # %% jupyter={"source_hidden": true}
 # Figure: four windows
-places = [(16, 62), (34, 24), (57, 84), (45, 105)]
 patches = [window_at(padded, i, j).transpose(1, 2, 0) + 0.5 for i, j in places]
 fig = figures.images_row(patches, ["window 1", "window 2", "window 3", "window 4"], height=2.2)
 for ax in fig.axes:
@@ -153,7 +154,7 @@ print("hidden numbers:", hidden.shape, "  labels:", targets.shape)
 #
 # $$(Z^\top Z + \lambda I)\, A = Z^\top Y$$
 #
-# A small $\lambda$ keeps the weights small. The details of the fit are not important today; from lecture 11 on we train by gradients instead.
+# The number $\lambda$, here 10, keeps the weights small. The details of the fit are not important today; from lecture 11 on we train by gradients instead.
 #
 # **Predict, then run.** Nine classes: how many weights has the second layer?
 
@@ -244,8 +245,9 @@ print(f"poles among the examples: {(targets == 7).mean():.1%}")
 
 # %%
 first_cost, second_cost = 12 * 75 * 81, 9 * 972
-print("one window: ", first_cost, "+", second_cost, "=", first_cost + second_cost)
-print("one picture:", (first_cost + second_cost) * slid.size)
+cost = first_cost + second_cost
+print(f"one window:  {first_cost:,} + {second_cost:,} = {cost:,}")
+print(f"one picture: {cost * slid.size:,}")
 
 # %% [markdown]
 # More than a billion, for a picture of 96×144 pixels. And measured:
@@ -321,9 +323,9 @@ compare.arrays(label_by_convolution(scene.image, second, constant), slid, name="
 
 # %%
 places_in_picture = everywhere[0].size
-print("first layer, sliding:    ", first_cost * slid.size)
-print("first layer, convolution:", 12 * 75 * places_in_picture)
-print("second layer, either way:", second_cost * slid.size)
+print(f"first layer, sliding:     {first_cost * slid.size:13,}")
+print(f"first layer, convolution: {12 * 75 * places_in_picture:13,}")
+print(f"second layer, either way: {second_cost * slid.size:13,}")
 
 # %% tags=["nbval-ignore-output"]
 started = perf_counter()
@@ -421,16 +423,18 @@ print("weights", weight.shape, "  output", conv2d_loops(photo, weight, bias).sha
 # The channels of the input are summed away; the output has as many channels as there are filters. Pictures may have any number of channels: the hidden numbers of section 5 are a picture of
 # 12 channels.
 #
-# Are we right? Ask PyTorch. `compare.with_torch` calls our function and PyTorch's with the same arguments and compares shape, dtype and values. Random numbers and odd sizes: easy
+# Are we right? Ask PyTorch. `compare.with_torch` calls our function and PyTorch's `conv2d` with the same arguments and compares shape, dtype and values. Random numbers and odd sizes: easy
 # inputs prove little.
 
 # %%
-compare.with_torch(conv2d_loops, photo, weight, bias)
+from torch.nn import functional as F
+
+compare.with_torch(conv2d_loops, photo, weight, bias, reference=F.conv2d)
 
 # %% [markdown]
 # ## 8 · Whole arrays: *im2col*
 #
-# Six nested loops are slow in Python. The first way out: write every window as a *column* of a matrix, every filter as a *row* of another. Row times column is the sum of products that
+# Six nested loops (`np.ndindex` does three in one line) are slow in Python. The first way out: write every window as a *column* of a matrix, every filter as a *row* of another. Row times column is the sum of products that
 # we need, so one matrix product does everything.
 #
 # **Predict, then run.** $x$ has 9 windows of 2×2. Which shape has the matrix of columns?
@@ -526,12 +530,10 @@ def conv2d_shifts(x, weight, bias):
     return y
 
 
-from torch.nn import functional as F
-
 compare.with_torch(conv2d_shifts, photo, weight, bias, reference=F.conv2d)
 
 # %% [markdown]
-# Three programs, one result. **Predict, then run.** For the small photograph above: how much slower are the loops? And for a larger picture: which of the other two is faster?
+# Three programs, one result. *At home.* **Predict, then run.** For the small photograph above: how much slower are the loops? And for a larger picture: which of the other two is faster?
 
 # %% tags=["nbval-ignore-output"]
 def milliseconds(function, *arguments, repeat=5):
@@ -758,7 +760,7 @@ options = dict(stride=2, padding=2, dilation=2, groups=2)
 compare.with_torch(conv2d_numpy, z, v_half, u, **options)
 
 # %% [markdown]
-# The library's `conv2d` takes the same options, and also pairs, one number for rows and one for columns, and `padding="same"`.
+# *At home.* The library's `conv2d` takes the same options, and also pairs, one number for rows and one for columns, and `padding="same"`.
 
 # %%
 pairs = dict(stride=(2, 1), padding=(0, 3), dilation=(1, 2))
@@ -939,12 +941,12 @@ compare.with_finite_differences(
 # %%
 secret = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=float)[None, None]
 noise = rng.standard_normal((1, 1, 40, 40))
-none = np.zeros(1)
-target = conv2d_numpy(noise, secret, none)
+no_bias = np.zeros(1)
+target = conv2d_numpy(noise, secret, no_bias)
 
 guess, history, losses = np.zeros_like(secret), [], []
 for _ in range(20):
-    error = conv2d_numpy(noise, guess, none) - target
+    error = conv2d_numpy(noise, guess, no_bias) - target
     losses.append((error**2).mean() / 2)
     history.append(guess[0, 0].copy())
     guess -= 0.5 * conv2d_backward_numpy(error / error.size, noise, guess)[1]
@@ -1094,13 +1096,13 @@ explore(stride=2)
 # 3. Which padding keeps the size for $k = 3$ and $d = 4$, with stride 1? And in general, for odd $k$?
 # 4. How many weights has a layer of 3×3 from 64 to 128 channels? With `groups=64`?
 # 5. Write a 3×3 kernel that moves a picture one pixel to the left, with padding 1.
-# 6. In `conv2d_backward_numpy` write `stamped[...] =` for `stamped +=`. What does the comparison say? With which stride does nobody notice?
+# 6. In `conv2d_backward_numpy` write `stamped[...] =` for `stamped +=`, and compare with PyTorch without options (`options = {}`). What does the comparison say? With which stride does nobody notice?
 # 7. One picture, one channel, one filter, stride 1: compute dW by calling `conv2d` itself.
 #
 # <details><summary>Answers</summary>
 #
-# 1. $16 \cdot 75 \cdot 29^2$ for each of $480 \cdot 640$ windows: 310 026 240 000. By convolution $16 \cdot 75$ at each of $508 \cdot 668$ places of the continued picture:
-#    407 212 800, about 761 times fewer.
+# 1. $16 \cdot 75 \cdot 29^2$ for each of $480 \cdot 640$ windows: 310,026,240,000. By convolution $16 \cdot 75$ at each of $508 \cdot 668$ places of the continued picture:
+#    407,212,800, about 761 times fewer.
 # 2. 72 % in place of 78 %. Without it both layers are sums of products, and so is one after the other: a single convolution with 9 filters of 3×13×13 gives the same scores.
 # 3. 4; in general $p = d(k-1)/2$.
 # 4. $128 \cdot 64 \cdot 9 = 73728$; with 64 groups $128 \cdot 1 \cdot 9 = 1152$.
@@ -1116,9 +1118,10 @@ explore(stride=2)
 # * A. Giusti et al., *Fast image scanning with deep max-pooling convolutional neural networks*, ICIP 2013 (sharing work between windows).
 # * Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to document recognition*, Proceedings of the IEEE 1998 (convolutional networks).
 # * K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, *What is the best multi-stage architecture for object recognition?*, ICCV 2009 (random filters).
-# * K. Chellapilla, S. Puri, P. Simard, *High performance convolutional neural networks for document processing*, 2006 (im2col).
+# * K. Chellapilla, S. Puri, P. Simard, *High performance convolutional neural networks for document processing*, Workshop on Frontiers in Handwriting Recognition (IWFHR) 2006 (im2col).
 # * A. Krizhevsky, I. Sutskever, G. E. Hinton, *ImageNet classification with deep convolutional neural networks*, NIPS 2012 (groups, ReLU).
 # * O. Ronneberger, P. Fischer, T. Brox, *U-Net: convolutional networks for biomedical image segmentation*, MICCAI 2015 (what sliding windows cost).
 # * F. Yu, V. Koltun, *Multi-scale context aggregation by dilated convolutions*, ICLR 2016.
 # * V. Dumoulin, F. Visin, *A guide to convolution arithmetic for deep learning*, arXiv:1603.07285 (output sizes).
+# * R. O. Duda, P. E. Hart, *Pattern classification and scene analysis*, Wiley 1973 (the Sobel filter).
 # * PyTorch documentation, `torch.nn.functional.conv2d`.

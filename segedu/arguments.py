@@ -65,6 +65,15 @@ def stride_pair(stride: IntOrPair | None, kernel_size: Pair) -> Pair:
     return pair(stride, "stride", minimum=1)
 
 
+def is_array(value: object) -> bool:
+    """Whether `value` is an array of NumPy, or of CuPy, which follows the same protocol on a GPU.
+
+    >>> is_array(np.zeros(3)), is_array([0.0, 0.0])
+    (True, False)
+    """
+    return isinstance(value, np.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
+
+
 def floating(array: object, name: str) -> np.ndarray:
     """`array` itself if it is a NumPy array of float32 or float64.
 
@@ -72,7 +81,7 @@ def floating(array: object, name: str) -> np.ndarray:
     Traceback (most recent call last):
     TypeError: x has dtype int64; it must be float32 or float64: convert it with x.astype(np.float32)
     """
-    if not isinstance(array, np.ndarray):
+    if not is_array(array):
         raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
     if array.dtype not in FLOATS:
         raise TypeError(
@@ -261,9 +270,9 @@ def label_map(array: object, name: str = "target", *, any_integer: bool = False)
     Traceback (most recent call last):
     TypeError: target has dtype uint8; labels must be int64: convert them with target.astype(np.int64)
     """
-    if not isinstance(array, (np.ndarray, np.integer)):
+    if not is_array(array) and not isinstance(array, np.integer):
         raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
-    labels = np.asarray(array)
+    labels = array if is_array(array) else np.asarray(array)
     if labels.dtype.kind not in "iu" or not (any_integer or labels.dtype == np.int64):
         rule = "integers" if any_integer else "int64"
         raise TypeError(
@@ -351,7 +360,7 @@ def int64(array: object, name: str) -> np.ndarray:
     Traceback (most recent call last):
     TypeError: indices has dtype int32; it must be int64: convert it with indices.astype(np.int64)
     """
-    if not isinstance(array, np.ndarray):
+    if not is_array(array):
         raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
     if array.dtype != np.int64:
         raise TypeError(f"{name} has dtype {array.dtype}; it must be int64: convert it with {name}.astype(np.int64)")

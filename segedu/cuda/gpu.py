@@ -84,7 +84,7 @@ class GpuKernel:
 
 
 def _is_host_array(value) -> bool:
-    """Whether it has to be copied to the GPU. A structure that is passed by value is an array too, of one item: CuPy takes it as it is."""
+    """Whether it has to be copied to the GPU. A structure, passed by value, is an array too: CuPy takes it as it is."""
     return isinstance(value, np.ndarray) and value.dtype.names is None
 
 

@@ -224,15 +224,8 @@ def max_pool2d_backward(grad_output: np.ndarray, indices: np.ndarray, input_shap
     >>> max_pool2d_backward(np.array([[[0.5, 0.25]]]), indices, (1, 1, 3))
     array([[[0.  , 0.75, 0.  ]]])
     """
-    grad = arguments.images(grad_output, "grad_output")
-    arguments.same_shape(indices, grad.shape, "indices", "grad_output")
-    if len(input_shape) != grad.ndim or tuple(input_shape[:-2]) != grad.shape[:-2]:
-        raise ValueError(f"input_shape={tuple(input_shape)} must agree with grad_output {grad.shape} but for H and W")
+    grad = _check_max_pool2d_backward(grad_output, indices, input_shape)
     height, width = input_shape[-2:]
-    if indices.dtype != np.int64:
-        raise TypeError(f"indices has dtype {indices.dtype}; it must be int64")
-    if indices.size and not 0 <= indices.min() <= indices.max() < height * width:
-        raise ValueError(f"indices must lie in 0…{height * width - 1}, the pixels of a {height}×{width} plane")
     grads, places = planes(grad), planes(indices)
     result = np.zeros((len(grads), height * width), grad.dtype)
 
@@ -242,6 +235,19 @@ def max_pool2d_backward(grad_output: np.ndarray, indices: np.ndarray, input_shap
 
     for_each_block(work, len(grads), grads.itemsize * height * width)
     return result.reshape(input_shape)
+
+
+def _check_max_pool2d_backward(grad_output: object, indices: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+    grad = arguments.images(grad_output, "grad_output")
+    arguments.same_shape(indices, grad.shape, "indices", "grad_output")
+    if len(input_shape) != grad.ndim or tuple(input_shape[:-2]) != grad.shape[:-2]:
+        raise ValueError(f"input_shape={tuple(input_shape)} must agree with grad_output {grad.shape} but for H and W")
+    height, width = input_shape[-2:]
+    if indices.dtype != np.int64:
+        raise TypeError(f"indices has dtype {indices.dtype}; it must be int64")
+    if indices.size and not 0 <= indices.min() <= indices.max() < height * width:
+        raise ValueError(f"indices must lie in 0…{height * width - 1}, the pixels of a {height}×{width} plane")
+    return grad
 
 
 def avg_pool2d(
@@ -294,10 +300,7 @@ def avg_pool2d(
 def _divisor(windows: _Windows, count_include_pad: bool, override: int | None, dtype: np.dtype) -> np.ndarray:
     """What the sum of each window is divided by: one number, or OH×OW of them."""
     if override is not None:
-        divisor = arguments.integer(override, "divisor_override")
-        if divisor == 0:
-            raise ValueError("divisor_override=0 must not be 0")
-        return np.array(divisor, dtype)
+        return np.array(_divisor_override(override), dtype)
     counts = []
     for axis in (0, 1):
         start = windows.starts(axis)
@@ -306,6 +309,15 @@ def _divisor(windows: _Windows, count_include_pad: bool, override: int | None, d
         counts.append(stop - np.maximum(start, -pad))
     product = np.outer(*counts).astype(dtype)
     return product[0, 0] if (product == product[0, 0]).all() else product
+
+
+def _divisor_override(override: int | None) -> int | None:
+    if override is None:
+        return None
+    divisor = arguments.integer(override, "divisor_override")
+    if divisor == 0:
+        raise ValueError("divisor_override=0 must not be 0")
+    return divisor
 
 
 def avg_pool2d_backward(

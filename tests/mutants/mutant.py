@@ -97,7 +97,7 @@ def _run_tests(folder: Path, tests: str, operator: str) -> None:
         del sys.modules[name]
     os.chdir(folder)
     sys.path.insert(0, str(folder))
-    arguments = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", f"tests/{tests}"]
+    arguments = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-k", "not cuda", f"tests/{tests}"]
     with open("output.txt", "w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
         code = pytest.main(arguments, plugins=[_NamedFirst(operator)])
     sys.exit(int(code))

@@ -15,14 +15,37 @@ from functools import partial
 import numpy as np
 
 from segedu import arguments, engines, numpy_ops
+from segedu.models.alexnet import AlexNet
 from segedu.models.blocks import Block, Network
+from segedu.models.deeplab import DeepLabV3, DeepLabV3Plus, FCNResNet
 from segedu.models.fcn import FCN
+from segedu.models.hrnet import HRNet
+from segedu.models.hypercolumns import Hypercolumns
 from segedu.models.initial import initialise
+from segedu.models.patch_classifier import PatchClassifier
+from segedu.models.pspnet import PSPNet
+from segedu.models.pyramid import Pyramid
+from segedu.models.refinenet import RefineNet
+from segedu.models.segnet import SegNet
+from segedu.models.unet import UNet
 
 NETWORKS: dict[str, Callable] = {
+    "patch_classifier": PatchClassifier,
+    "alexnet": AlexNet,
     "fcn32s": partial(FCN, stride=32),
     "fcn16s": partial(FCN, stride=16),
     "fcn8s": partial(FCN, stride=8),
+    "hypercolumns": Hypercolumns,
+    "segnet": SegNet,
+    "unet": UNet,
+    "pyramid": Pyramid,
+    "pspnet": PSPNet,
+    "refinenet": RefineNet,
+    "fcn_resnet50": FCNResNet,
+    "deeplabv3": DeepLabV3,
+    "deeplabv3plus": DeepLabV3Plus,
+    "hrnet_w18": partial(HRNet, channels=18),
+    "hrnet_w48": partial(HRNet, channels=48),
 }
 
 

@@ -56,10 +56,14 @@ class Network(Block):
 
     A subclass computes them in `logits`, for images whose height and width are multiples of `multiple` and at least
     `smallest`. Other images are filled up with zeros below and to the right, and the logits are cut back.
+
+    Attributes:
+        margin: by how many pixels the logits are lower and narrower than the image; 0 but for U-Net without padding.
     """
 
     multiple = 1
     smallest = 1
+    margin = 0
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -73,10 +77,15 @@ class Network(Block):
             name, wanted = type(self).__name__, f"N×{self.in_channels}×H×W"
             raise ValueError(f"x has shape {tuple(x.shape)}; this {name} was created for images {wanted}")
         height, width = x.shape[-2:]
-        y = self.logits(crop_or_pad(self.nn, x, self._fitting(height), self._fitting(width)))
-        return crop_or_pad(self.nn, y, height, width)
+        if min(height, width) <= self.margin:
+            raise ValueError(
+                f"x is {height}×{width}; height and width must be above {self.margin}, which the edges cost"
+            )
+        y = self.logits(crop_or_pad(self.nn, x, self.fitting(height), self.fitting(width)))
+        return crop_or_pad(self.nn, y, height - self.margin, width - self.margin)
 
-    def _fitting(self, pixels: int) -> int:
+    def fitting(self, pixels: int) -> int:
+        """The smallest height or width from `pixels` on that `logits` takes."""
         return max(self.smallest, -(-pixels // self.multiple) * self.multiple)
 
 
@@ -90,6 +99,15 @@ def resize(nn: object, x: object, like: object) -> object:
     """Bilinear interpolation to the height and width of `like`."""
     size = tuple(like.shape[-2:])
     return x if tuple(x.shape[-2:]) == size else nn.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def conv_bn_relu(
+    nn: object, inputs: int, outputs: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1, relu: bool = True
+) -> object:
+    """Convolution without bias, batch normalisation, ReLU; at stride 1 height and width stay."""
+    padding = dilation * (kernel_size // 2)
+    conv = nn.Conv2d(inputs, outputs, kernel_size, stride, padding, dilation, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), *([nn.ReLU()] if relu else []))
 
 
 def scaled(channels: int, width: float) -> int:

@@ -1,4 +1,4 @@
-"""VGG16, made convolutional: what FCN and hypercolumns begin with, and SegNet without its upper layers."""
+"""VGG16's convolutions, and VGG16 made convolutional: what FCN, hypercolumns and SegNet begin with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,30 @@ CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 5
 """Output channels of the 13 convolutions, in five groups; a pooling follows each group."""
 
 
+def vgg_features(
+    nn: object, in_channels: int, width: float, first_padding: int = 1, batch_norm: bool = False, **pooling: bool
+) -> object:
+    """The 13 convolutions and five poolings in one Sequential, numbered as torchvision's `features`.
+
+    (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1,
+    column D.) `pooling` goes to MaxPool2d.
+    """
+    layers, inputs = [], in_channels
+    for group in CHANNELS:
+        for channels in group:
+            outputs = scaled(channels, width)
+            layers.append(nn.Conv2d(inputs, outputs, 3, padding=1 if layers else first_padding))
+            layers += [nn.BatchNorm2d(outputs), nn.ReLU()] if batch_norm else [nn.ReLU()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2, 2, **pooling))
+    return nn.Sequential(*layers)
+
+
 class VGG16(Block):
     """The 13 convolutions of VGG16, and its two hidden fully connected layers as convolutions of 7×7 and 1×1.
 
-    (Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015, table 1,
-    column D; made convolutional by Long, Shelhamer and Darrell, 2015, section 3.1.) Names of layers are torchvision's.
+    (Made convolutional by Long, Shelhamer and Darrell, "Fully convolutional networks", 2015, section 3.1.) Layers are
+    numbered as torchvision's.
 
     Args:
         first_padding: zeros round the image, 1 in VGG16; 100 in FCN as published.
@@ -23,18 +42,11 @@ class VGG16(Block):
         self, nn: object, in_channels: int = 3, width: float = 1.0, first_padding: int = 1, same: bool = True
     ) -> None:
         super().__init__()
-        layers, channels = [], in_channels
-        for group in CHANNELS:
-            for outputs in group:
-                padding = 1 if layers else first_padding
-                layers += [nn.Conv2d(channels, scaled(outputs, width), 3, padding=padding), nn.ReLU()]
-                channels = scaled(outputs, width)
-            layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
-        self.features = nn.Sequential(*layers)
+        self.features = vgg_features(nn, in_channels, width, first_padding, ceil_mode=True)
         self.channels = [scaled(group[-1], width) for group in CHANNELS] + [scaled(4096, width)]
-        hidden = self.channels[-1]
+        last, hidden = self.channels[-2:]
         self.classifier = nn.Sequential(
-            nn.Conv2d(channels, hidden, 7, padding=3 if same else 0),
+            nn.Conv2d(last, hidden, 7, padding=3 if same else 0),
             nn.ReLU(),
             nn.Dropout(0.5),
             nn.Conv2d(hidden, hidden, 1),

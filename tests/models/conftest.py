@@ -1,6 +1,6 @@
 """The same network twice: on an engine under test, and on PyTorch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -13,6 +13,15 @@ from segedu import models
 def engine(request: pytest.FixtureRequest) -> str:
     """The engine under test."""
     return request.param
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: these maps are too small to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -28,15 +37,19 @@ def pair(engine: str, rng: np.random.Generator) -> Callable:
             models.create(name, num_classes, width=width, engine=e, **options).double() for e in (engine, "torch")
         )
         for model in (ours, theirs):
-            for module in model.modules():
-                if type(module).__name__ == "Dropout":
-                    module.p = 0.0
+            without_dropout(model)
         state = {key: drawn(rng, key, value) for key, value in ours.state_dict().items()}
         ours.load_state_dict(state)
         theirs.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
         return ours, theirs
 
     return make
+
+
+def without_dropout(model: object) -> None:
+    for module in model.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = 0.0
 
 
 def drawn(rng: np.random.Generator, key: str, value: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lecture 03 · Unpooling and interpolation
 #
-# Segmentation needs an answer at every pixel, but pooling made the picture small. **Upsampling** makes it large again. What stood between the pixels is gone; every method
-# fills the gaps in its own way.
+# Segmentation needs an answer at every pixel, but pooling made the picture small. **Upsampling** makes it large again. What stood between
+# the pixels is gone; every method fills the gaps in its own way.
 #
 # After this lecture you can
 #
@@ -12,7 +12,7 @@
 # 4. write each method as a matrix product, and read its gradient off the matrix,
 # 5. say which method is right for a photograph, for a label map, for shares of classes.
 #
-# About 50 minutes without the parts marked *at home*. You need lecture 02 (pooling and its indices).
+# About 75 minutes without the parts marked *at home*; a good place for a break is after section 7. You need lecture 02 (pooling and its indices).
 
 # %%
 import numpy as np
@@ -27,9 +27,9 @@ figures.use_style()
 rng = np.random.default_rng(3)
 
 # %% [markdown]
-# ## 1 · What belongs into the gaps?
+# ## 1 · What belongs in the gaps?
 #
-# A photograph was pooled with windows of 8×8, so one pixel in 64 is left. Three ways to bring the old size back:
+# A photograph was pooled to the means of windows of 8×8, so one pixel in 64 is left. Three ways to bring the old size back:
 #
 # * leave the gaps empty,
 # * repeat each pixel,
@@ -65,7 +65,8 @@ figures.show(
 )
 
 # %% [markdown]
-# The three pictures hold the same 3456 pixels, `small`, and nothing else. No method brings back what pooling threw away. They differ in what they *guess*.
+# The blended one, for most of us. All three are made from the same 48 · 72 = 3456 pixels, `small`, and nothing else. No method brings back what pooling threw away. They differ in
+# what they *guess*.
 
 # %% [markdown]
 # ## 2 · By hand: three ways from 2×2 to 4×4
@@ -189,7 +190,7 @@ def nails_numpy(x, s):
 # %% [markdown]
 # Max unpooling is one assignment too, once a plane (one channel of one image) is laid out as a row of pixels. An index counts the pixels of *its own plane*.
 #
-# **Predict, then run.** Two channels, each 2×2. How many pixels of the result are not 0?
+# **Predict, then run.** Two channels of 4×4 are pooled to 2×2 and unpooled. How many of the 32 numbers of the result are not 0?
 
 # %%
 def max_unpool_numpy(x, indices, shape):
@@ -204,8 +205,8 @@ y = max_unpool_numpy(*max_pool2d(twice, 2, return_indices=True), shape=(4, 4))
 print(np.count_nonzero(y), "of", y.size)
 
 # %% [markdown]
-# Eight values came in, eight come out: the places are distinct and no value is 0. Three quarters of the result stay empty. A network that unpools lets convolutions fill these
-# gaps afterwards.
+# Eight values came in, eight come out: the places are distinct and no value is 0. Three quarters of the result stay empty. A network that unpools, such as SegNet, lets convolutions
+# fill these gaps afterwards.
 
 # %% [markdown]
 # ## 5 · One small array, several large ones
@@ -222,7 +223,7 @@ def pooled_size(size, k, s):
 [(size, pooled_size(size, k=2, s=2)) for size in range(4, 10)]
 
 # %% [markdown]
-# 6 and 7 both become 3. Unpooling cannot know which it was. Unless told, `max_unpool2d` takes the smallest size that gives $H$ rows, without any rest:
+# 6 and 7 both become 3. Unpooling cannot know which it was. Unless told, `max_unpool2d` takes the smallest size that is pooled to $H$ rows, with none left over (kernel $k$, stride $s$):
 #
 # $$H_{\text{out}} = (H - 1)\, s + k \qquad \text{(less } 2p \text{ after padding } p \text{)}$$
 #
@@ -255,7 +256,7 @@ figures.show(
 # No error, only values in the wrong columns. So keep the size along with the indices, and pass it as `output_size`. It may differ from the guess by less than one stride;
 # the library refuses anything else.
 #
-# How bad is it on a picture? A cat of 288×433 pixels, pooled once.
+# *At home, to the end of the section.* How bad is it on a picture? A cat of 288×433 pixels, pooled once.
 #
 # **Predict, then run.** The guess is one column too narrow. What becomes of the indices of the last rows?
 
@@ -271,7 +272,9 @@ right = max_unpool2d(maxima, where, 2, output_size=cat.shape[-2:])
 print(f"with output_size, {(right == cat).mean():.1%} of the numbers are the photograph's own")
 
 # %% [markdown]
-# The last indices lie outside the smaller plane, and the library says so. What would the picture look like if we silenced the error and dropped those values?
+# The last indices lie outside the smaller plane, and the library says so.
+#
+# **Predict, then run.** What would the picture look like if we silenced the error and dropped those values? Each row of 433 numbers is written into rows of 432.
 
 # %%
 pixels = 288 * 432
@@ -298,14 +301,20 @@ figures.show(
 )
 
 # %% [markdown]
+# Every row begins one pixel further to the right than the row above it.
+
+# %% [markdown]
 # ## 6 · Bilinear interpolation along a row
 #
-# Blending needs to know where each new pixel lies *between* the old ones. Its place, measured in old pixels, is its **source coordinate** $u$. There are two conventions. With
-# $W$ old and $W_{\text{out}}$ new pixels, new pixel $c$ lies at
+# Blending two neighbours in proportion to their distance is **linear interpolation**; along rows and then columns it is **bilinear**. It needs to know where each new pixel lies
+# *between* the old ones. Its place, measured in old pixels, is its **source coordinate** $u$. There are two conventions. With $W$ old and $W_{\text{out}}$ new pixels, new pixel $c$
+# lies at
 #
 # $$u = \left(c + \tfrac12\right) \frac{W}{W_{\text{out}}} - \tfrac12 \quad \text{(align\_corners=False)} \qquad\qquad u = c\, \frac{W - 1}{W_{\text{out}} - 1} \quad \text{(align\_corners=True)}$$
 #
 # `False`: pixels are little squares, and both rows of squares cover the same length. `True`: pixels are points, and the first and last points of both rows coincide.
+#
+# **Predict, then run.** 3 old and 6 new pixels. Where does new pixel 0 lie, by either formula? And new pixel 5?
 
 # %% jupyter={"source_hidden": true}
 # Figure: the two conventions
@@ -346,11 +355,13 @@ for align_corners in (False, True):
     print(f"{align_corners!s:5}", coordinates(3, 6, align_corners))
 
 # %% [markdown]
-# `np.clip` is for the ends: with `False` the first new pixel would lie at −¼, outside the old centres. It takes the value of the first old pixel.
+# With `False`, new pixels 0 and 5 would lie at −¼ and 2¼, outside the old centres, as in the left figure. `np.clip` moves them to 0 and 2: they take the value of the nearest old pixel.
 #
 # Between two old pixels the value changes evenly. With $\alpha = u - \lfloor u \rfloor$, the way from the left neighbour,
 #
 # $$y_c = (1 - \alpha)\, x_{\lfloor u \rfloor} + \alpha\, x_{\lfloor u \rfloor + 1}$$
+#
+# On the last old pixel $\alpha = 0$, and the right neighbour, which is not there, does not count; the code takes the last pixel in its place.
 #
 # **Predict, then run.** The row is 4, 8, 0, and `align_corners=False`. New pixel 1 lies at $u = \frac14$: three quarters of the 4 and one quarter of the 8. What is its value?
 
@@ -408,7 +419,7 @@ for size in (3, 5, 50):
     print(f"{size:2} pixels: distance {steps[0]:.3f} with False, {steps[1]:.3f} with True")
 
 # %% [markdown]
-# PyTorch's default is `False`. A network trained with one and run with the other gets shifted maps, with no error message.
+# With `True`, twice the size is not twice the distance. PyTorch's default is `False`. A network trained with one and run with the other gets shifted maps, with no error message.
 
 # %% [markdown]
 # ## 7 · Bilinear in the plane
@@ -485,8 +496,8 @@ compare.arrays(bilinear_numpy(z, (7, 8), False), bilinear_loops(z, (7, 8), False
 #
 # $$Y = A\, X\, B^{\mathsf T}$$
 #
-# Nearest neighbour, bed of nails and bilinear interpolation differ in the matrices only. To find $A$, enlarge the columns of an identity matrix.
-# Nearest neighbour takes old row $\lfloor r H / H_{\text{out}} \rfloor$ for new row $r$, also where $H_{\text{out}}$ is no multiple of $H$.
+# Nearest neighbour, bed of nails and bilinear interpolation differ in the matrices only. Column $j$ of $A$ is what becomes of a row that is 1 at place $j$ and 0 elsewhere; so we
+# enlarge the rows of an identity matrix and transpose. Nearest neighbour takes old row $\lfloor r H / H_{\text{out}} \rfloor$ for new row $r$, also where $H_{\text{out}}$ is no multiple of $H$.
 #
 # **Predict, then run.** Six new rows from three old ones. What do the rows of $A$ add up to, for each method?
 
@@ -545,7 +556,8 @@ compare.arrays(interpolate_numpy(values, (4, 4), "nails"), nails_loops(values, 2
 # %% [markdown]
 # Most entries of $A$ are 0, so this form is for understanding. The library computes with the few weights that are not.
 #
-# Max unpooling is linear too, but has no $A$ and $B$: the places depend on the indices. Its matrix acts on the pixels of the plane in one row, and has a 1 in row $m_{ij}$ of column $(i, j)$.
+# *At home.* Max unpooling is linear too once the indices are fixed, but has no $A$ and $B$: the places depend on the indices. Its matrix acts on the pixels of the plane in one row, and has a 1 in
+# row $m_{ij}$ of column $(i, j)$.
 
 # %%
 M = np.eye(16)[:, indices.ravel()]
@@ -681,7 +693,7 @@ compare.with_torch(
 )
 
 # %% [markdown]
-# The library takes what PyTorch takes: stride and padding for max unpooling, a scale factor that is no whole number for interpolation.
+# *At home.* The library takes what PyTorch takes: stride and padding for max unpooling, a scale factor that is no whole number for interpolation.
 
 # %%
 options = {"kernel_size": 3, "stride": 3, "padding": 1}
@@ -727,7 +739,7 @@ compare.with_torch(
 # ## 11 · What is lost on a photograph
 #
 # Pool the cat with windows of 4×4, bring it back, and measure how far each pixel is off. The **root-mean-square error** squares all errors, takes their mean, and the root of
-# that; here in grey values, of which a screen has 256.
+# that; here in steps of brightness from 0 to 255.
 #
 # **Predict, then run.** Order the five: maxima on nails, maxima unpooled, maxima repeated, means repeated, means blended.
 
@@ -773,7 +785,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Max unpooling gets 1 pixel in 16 exactly right and leaves the others black. A photograph is smooth nearly everywhere, so blending guesses well.
+# Max unpooling gets 1 number in 16 exactly right and leaves the others 0. Its dots are coloured because each of the three channels has its maximum at a place of its own. A photograph
+# is smooth nearly everywhere, so blending guesses well.
 #
 # Why then does anyone use it? Because feature maps are not photographs. After a convolution and $\max(0, \cdot)$ many numbers are 0, and a few mark *where* something is. Here is such a
 # map: places where the cat's picture gets lighter to the right by more than 0.05.
@@ -804,7 +817,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Thin lines stay thin and stay in place. SegNet's decoder unpools for this reason: the indices carry the position of each edge past the bottleneck.
+# Max unpooling. Thin lines stay thin and stay in place. SegNet's decoder unpools for this reason: the indices carry the position of each edge past the small maps in the middle of the
+# network.
 
 # %% [markdown]
 # ## 12 · Round trips: pool what was unpooled
@@ -830,8 +844,8 @@ for name, image in (("cat", cat), ("noise", noise)):
     report(f"{name}, maxima, unpooled, maxima", maxima, again)
 
 # %% [markdown]
-# Blending mixes cells, so it moves their means. And unpooling fills gaps with 0: where all four numbers of a window are negative, that 0 wins the second pooling. For noise around 0
-# this is about one window in $2^4 = 16$. After $\max(0, \cdot)$ no number is negative, and the trip is exact.
+# The third and the last. Blending mixes cells, so it moves their means. And unpooling fills gaps with 0: where all four numbers of a window are negative, that 0 wins the second pooling. For noise around 0
+# this is about one window in $2^4 = 16$, or 6.25%. After $\max(0, \cdot)$ no number is negative, and the trip is exact.
 
 # %% [markdown]
 # ## 13 · Label maps: nearest, never bilinear
@@ -901,9 +915,10 @@ figures.show(
 )
 
 # %% [markdown]
-# Each outline gets a fringe of classes that are not there. A void label of 255 would be worse: its blends with other labels name no class at all.
+# Outlines get a fringe of classes that are not there, except where the two numbers follow each other, as sky 0 and building 1 do. A void label of 255 would be worse: most of its
+# blends with other labels name no class at all.
 #
-# When an image and its label map are resized together, in training for instance, the image is resized bilinearly and the label map by nearest neighbour.
+# So when an image and its label map are resized together, in training for instance, resize the image bilinearly and the label map by nearest neighbour.
 
 # %% [markdown]
 # ## 14 · Shares of classes may be blended
@@ -969,10 +984,10 @@ figures.show(
 )
 
 # %% [markdown]
-# From the same numbers, more pixels are right at every stride. Poles do not come back; at stride 8 even a few less of them are right. A class that has less than half of every cell it touches
-# rarely wins, however smoothly its share is enlarged. That needs finer features; lecture 12 brings them in.
+# From the same numbers, more pixels are right at every stride. Poles gain at stride 4 only; at 8 a few fewer of them are right, and at 16 and 32 none. A thin thing has a small share of
+# every cell that it touches and rarely wins, however smoothly the shares are enlarged. That needs finer features; lecture 12 brings them in.
 #
-# Does the convention matter? **Predict, then run.** The same with `align_corners=True`: better or worse?
+# *At home.* Does the convention matter? **Predict, then run.** The same with `align_corners=True`: better or worse?
 
 # %%
 for stride in (4, 8, 16, 32):
@@ -984,7 +999,7 @@ for stride in (4, 8, 16, 32):
 # %% [markdown]
 # Our cells are squares that tile the picture, as `False` assumes. `True` moves the outermost centres to the border, and everything else with them.
 #
-# Real street scenes, where the CamVid data set is on this machine:
+# Real street scenes, if the CamVid data set is on this machine. **Predict, then run.** Will blending win at every stride here too?
 
 # %% tags=["real-data"]
 from segedu.data import camvid
@@ -1006,7 +1021,7 @@ else:
 # %% [markdown]
 # ## 15 · Try it yourself (at home)
 #
-# Move the sliders. When do new pixels fall exactly on old ones? When do several new pixels share one place?
+# Move the sliders. With which sizes do all old pixels have a new one exactly on them? With which do several new pixels lie at one place?
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -1034,6 +1049,9 @@ ipywidgets.interact(explore, old=(2, 6), new=(2, 12), align_corners=False);
 explore(old=6, new=9)
 
 # %% [markdown]
+# With `True` from 3 to 5, for instance: the new ones lie at 0, ½, 1, 1½, 2. With `False`, an odd factor does it, from 3 to 9 for instance; then two new pixels lie on each end.
+
+# %% [markdown]
 # ## Common mistakes
 #
 # * **Unpooling without `output_size`.** After an odd width, values land in wrong columns, or an index lies outside.
@@ -1041,7 +1059,7 @@ explore(old=6, new=9)
 # * **The half pixel forgotten**: $u = c\,W/W_{\text{out}}$ shifts everything by up to half an old pixel.
 # * **Negative coordinates not clipped.** The border is then extrapolated.
 # * **Trained with one `align_corners`, run with the other.**
-# * **Labels interpolated bilinearly.** New classes appear at every border.
+# * **Labels interpolated bilinearly.** Classes that are not there appear at the borders.
 # * **Choosing the largest class before enlarging**, when the shares were still there.
 # * **Testing on constant pictures.** Any weights that add up to 1 pass.
 
@@ -1059,8 +1077,9 @@ explore(old=6, new=9)
 #
 # 1. Enlarge the row 2, 6 fourfold by bilinear interpolation, by hand, with either `align_corners`.
 # 2. A frame has 360 rows and is pooled five times (window 2, stride 2), then unpooled five times. Which unpooling needs `output_size`, and which size?
-# 3. Take the bed of nails of the row 4, 8, 0 and convolve it with ¼, ¾, ¾, ¼. Compare with bilinear ×2. Where do they differ, and why?
-# 4. Why can no picture with one colour per cell have a smaller root-mean-square error than the means?
+# 3. Take the bed of nails of the row 4, 8, 0 and convolve it (`np.convolve`) with ¼, ¾, ¾, ¼. Of the nine numbers, leave out the first and the last two. Compare with bilinear ×2.
+#    Where do they differ, and why?
+# 4. Why can no picture with one colour for each cell have a smaller root-mean-square error than the cells' means?
 # 5. `there_and_back` with `photograph("rocket", size=(256, 384))` and $k=2$: does blending win?
 # 6. *At home.* Max pooling with window 3 and stride 1 can name one place several times. What does `max_unpool2d` do there? Compare `max_unpool2d_backward` with finite
 #    differences. Who is right?
@@ -1069,10 +1088,10 @@ explore(old=6, new=9)
 #
 # 1. `False`: 2, 2, 2.5, 3.5, 4.5, 5.5, 6, 6. `True`: steps of 4/7, that is 2, 2.57, 3.14, 3.71, 4.29, 4.86, 5.43, 6.
 # 2. 360, 180, 90, 45, 22, 11. Only the second unpooling, from 22: it would guess 44 and needs 45.
-# 3. They agree but for the first new pixel: 3 in place of 4. The convolution takes the outside as 0, bilinear interpolation repeats the border. At the other end the old pixel is
+# 3. 3, 5, 7, 6, 2, 0 against 4, 5, 7, 6, 2, 0: only the first differs. The convolution takes the outside as 0, bilinear interpolation repeats the border. At the other end the old pixel is
 #    0, so nothing shows.
 # 4. In each cell, the sum of squared distances to one number is smallest for the mean: its derivative is 0 there and nowhere else.
-# 5. No: 7.8 against 7.6 for the repeated means. Blending usually wins, not always.
+# 5. No: 7.8 against 7.6 for the repeated means. The cat went the other way; it depends on the picture.
 # 6. In our library the last in reading order stays. Finite differences give the gradient to that one alone; the library gives it to all, as PyTorch does. The finite differences
 #    are right. With repeated indices PyTorch does not say which value stays, and it may change from run to run.
 #

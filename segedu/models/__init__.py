@@ -121,8 +121,11 @@ def predict(model: Network, images: np.ndarray) -> np.ndarray:
         images: N×C×H×W, of the dtype of the model.
 
     Returns:
-        N×num_classes×H×W, a NumPy array of the same dtype; `.argmax(1)` gives labels.
+        N×num_classes×H×W, a NumPy array of the same dtype; `.argmax(1)` gives labels. For a network whose logits are
+        smaller than the image (U-Net without padding), the image is mirrored at its edges first.
     """
+    around = model.margin // 2
+    images = np.pad(images, [(0, 0), (0, 0), (around, around), (around, around)], mode="reflect")
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -78,9 +78,7 @@ class Network(Block):
             raise ValueError(f"x has shape {tuple(x.shape)}; this {name} was created for images {wanted}")
         height, width = x.shape[-2:]
         if min(height, width) <= self.margin:
-            raise ValueError(
-                f"x is {height}×{width}; height and width must be above {self.margin}, which the edges cost"
-            )
+            raise ValueError(f"x is {height}×{width}; both must be above {self.margin}, which the edges cost")
         y = self.logits(crop_or_pad(self.nn, x, self.fitting(height), self.fitting(width)))
         return crop_or_pad(self.nn, y, height - self.margin, width - self.margin)
 

@@ -101,8 +101,9 @@ figures.show(
 # %%
 for name, p in of_truth.items():
     wrong = networks[name].argmax(0) != scene.labels
-    print(f"{name:8}  all {-np.log(p).mean():.3f}   ", end="")
-    print(f"right pixels {-np.log(p[~wrong]).mean():.3f}   wrong pixels {-np.log(p[wrong]).mean():.2f}")
+    each = -np.log(p)
+    print(f"{name:8}  all {each.mean():.3f}   right pixels {each[~wrong].mean():.3f}", end="")
+    print(f"   wrong pixels {each[wrong].mean():.2f}")
 
 # %% [markdown]
 # The sure network pays almost nothing where it is right and a lot where it is wrong.
@@ -169,7 +170,7 @@ figures.show(
 # %% [markdown]
 # ## 3 · The definition, as loops
 #
-# Repeat that for every pixel, and average. With $i$ running over the $HW$ pixels and $j$ over the classes,
+# Repeat that for every pixel, and average. With $i$ running over the $HW$ pixels and $j$ over the classes ($N_{\text{classes}}$ is the C of C×H×W),
 #
 # $$\ell_{\text{CE}}(\mathbf{p}, \mathbf{t}) = -\frac{1}{HW} \sum_{i=1}^{HW} \sum_{j=1}^{N_{\text{classes}}} t_{ij} \log p_{ij}$$
 #
@@ -484,6 +485,8 @@ else:
         print(f"{name:12} {value:.3f}")
 
 # %% [markdown]
+# Where the two columns differ, another definition of the frequency, or another version of the labels, may be the reason. Weights are a choice: report yours.
+#
 # **Label smoothing** in a sentence: with $\varepsilon = 0.1$ the target is not 1 for the true class, but 0.9 plus a share of 0.1 that is spread evenly over all classes, so that
 # the network is not rewarded for being ever more sure.
 
@@ -676,7 +679,7 @@ figures.label_legend(fig, masks.classes, masks.palette)
 figures.show(
     fig,
     alt="A cup of coffee, its labels, a prediction that gets table, saucer and coffee roughly "
-    "right, and the loss of each pixel, bright on the spoon and along borders.",
+    "right, and the loss of each pixel, bright on the handle of the cup and the tip of the spoon.",
 )
 
 # %% [markdown]
@@ -721,7 +724,8 @@ figures.show(
 start = np.abs(maps[0]).sum(axis=0)  # over the classes
 for k, name in enumerate(masks.classes):
     mine = coffee_labels == k
-    print(f"{name:7} pixels {mine.mean():6.1%}   gradient at the start {start[mine].sum() / start.sum():6.1%}")
+    part = start[mine].sum() / start.sum()
+    print(f"{name:7} pixels {mine.mean():6.1%}   gradient at the start {part:6.1%}")
 
 # %% [markdown]
 # The same share as of the pixels. The signs of section 6, with less than 1 % of the pixels, have less than 1 % of the say. Class weights are one answer. The other is to count
@@ -989,7 +993,8 @@ for x in (-6, -3, 0, 3):
 fig, ax = plt.subplots(figsize=(6.8, 3.5), layout="constrained")
 ax.plot(moved, pulls[:, 0] / largest[0], label="cross-entropy")
 ax.plot(moved, pulls[:, 1] / largest[1], "--", label="soft Dice")
-ax.set(xlabel="score of a pixel that belongs to the class", ylabel="pull, largest = 1", ylim=(0, 1.1))
+ax.set(xlabel="score of a pixel that belongs to the class", ylabel="pull, largest = 1")
+ax.set_ylim(0, 1.1)
 ax.legend(loc="upper right")
 figures.show(
     fig,
@@ -1023,10 +1028,10 @@ for wrong in ([0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 1, 1], [1, 1, 1, 1]):
     print(wrong, round(jaccard_loss_of_set(wrong, truth), 4))
 
 # %% [markdown]
-# Errors of a network are not 0 or 1 but $m_i = |t_i - p_i|$. So: **sort the errors, the largest first. Let the pixels become wrong in that order, one by one. Each costs its
+# Errors of a network are not 0 or 1 but $d_i = |t_i - p_i|$. So: **sort the errors, the largest first. Let the pixels become wrong in that order, one by one. Each costs its
 # error times the growth of $\Delta$.**
 #
-# $$L = \sum_{k} m_{\pi_k} \left[ \Delta\{\pi_1 \dots \pi_k\} - \Delta\{\pi_1 \dots \pi_{k-1}\} \right], \qquad m_{\pi_1} \ge m_{\pi_2} \ge \dots$$
+# $$L = \sum_{k} d_{\pi_k} \left[ \Delta\{\pi_1 \dots \pi_k\} - \Delta\{\pi_1 \dots \pi_{k-1}\} \right], \qquad d_{\pi_1} \ge d_{\pi_2} \ge \dots$$
 #
 # **Predict, then run.** $p = (0.9, 0.4, 0.7, 0.2)$ and $t = (1, 1, 0, 0)$. Which pixel comes first?
 
@@ -1059,7 +1064,8 @@ for k, i in enumerate(order):
     ax.text(start + 0.01, errors[i] + 0.015, f"pixel {i}", ha="left", va="bottom")
 ax.bar(0, 0, color="#0072B2", label="of the class")
 ax.bar(0, 0, color="#E69F00", label="not of the class")
-ax.set(xlabel="Δ, the Jaccard loss of the pixels so far", ylabel="error", xlim=(0, 1), ylim=(0, 0.85))
+ax.set(xlabel="Δ, the Jaccard loss of the pixels so far", ylabel="error")
+ax.set(xlim=(0, 1), ylim=(0, 0.85))
 ax.set_xticks([0, *np.round(ends, 3)])
 ax.legend()
 figures.show(
@@ -1243,7 +1249,8 @@ def train_under_each_loss(inputs, target):
 
 # %%
 draws = range(3)
-sets = {(rare, d): four_streets_and_four_others(rare, d) for rare in ("sign", "pole") for d in draws}
+keys = [(rare, d) for rare in ("sign", "pole") for d in draws]
+sets = {key: four_streets_and_four_others(*key) for key in keys}
 models = {key: train_under_each_loss(*values[:2]) for key, values in sets.items()}
 
 
@@ -1254,7 +1261,7 @@ def on_test_streets(rare, name):
         rows.append(found_right_iou(models[rare, d][name] @ test_inputs > 0, test_target))
     return np.array(rows)
 
-
+# %%
 for rare in ("sign", "pole"):
     share = np.mean([sets[rare, d][1].mean() for d in draws])
     print(f"{rare}: {share:.1%} of the training pixels; mean ± spread of")
@@ -1309,7 +1316,8 @@ for rare in ("sign", "pole"):
         chosen = max(thresholds, key=lambda h: found_right_iou(margin > h, target)[2])
         rows.append([chosen, *found_right_iou(row @ test_inputs > chosen, test_target)])
     chosen, found, right, overlap = np.mean(rows, axis=0)
-    print(f"{rare}: threshold {chosen:.1f}   found {found:.2f}   right {right:.2f}   IoU {overlap:.2f}")
+    print(f"{rare}: threshold {chosen:.1f}   found {found:.2f}   right {right:.2f}", end="")
+    print(f"   IoU {overlap:.2f}")
 
 # %% [markdown]
 # It does. Try this before you change the loss.

@@ -25,7 +25,8 @@ CODES = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: `kind` is 'P' (pointer), 'C' (pointer to const) or 'V' (value); `code` its NumPy letter, or 'x'."""
+    """One parameter: `kind` is 'P' (pointer), 'C' (pointer to const) or 'V' (value); `code` its NumPy letter, or
+    'x'."""
 
     name: str
     kind: str

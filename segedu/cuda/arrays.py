@@ -1,4 +1,5 @@
-"""Arrays for kernels: on a GPU CuPy's, else NumPy's, and arrays of which the checker knows that nothing is in them yet."""
+"""Arrays for kernels: on a GPU CuPy's, else NumPy's, and arrays of which the checker knows that nothing is in them
+yet."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def xp():
 def empty(shape, dtype=np.float32):
     """An array for a kernel to fill. In check mode, reading an element before something is written there is an error.
 
-    On a GPU it is CuPy's. Elsewhere it is filled with a pattern that no computation gives, so that the checker knows what is still
+    On a GPU it is CuPy's. Elsewhere it is filled with a pattern that no computation gives, so that the checker knows
+    what is still
     empty; arrays of one- and two-byte items count as filled as soon as anything in them differs from the pattern.
     """
     if gpu_available():

@@ -1,6 +1,7 @@
 """Gives every call of a checker's hook a number, and writes down to which line of the source it belongs.
 
-The compiler's `.loc` directives say which line the instructions after them come from. A hook takes one argument more than
+The compiler's `.loc` directives say which line the instructions after them come from. A hook takes one argument more
+than
 the compiler passes: its register is free, since the compiler takes every such register for lost at a call.
 """
 

@@ -26,10 +26,10 @@ COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno
 COMMON += ["-fno-strict-aliasing", "-fwrapv", "-fno-delete-null-pointer-checks", "-fno-asynchronous-unwind-tables"]
 MODES = {
     "fast": ["-O2"],
-    "check": ["-O1", "-gdwarf-4", "-DSEGEDU_CHECK", "-fno-optimize-sibling-calls"],
+    "check": ["-O1", "-gdwarf-4", "-DSEGEDU_CHECK", "-fno-optimize-sibling-calls", "-Werror=uninitialized"],
 }
 INSTRUMENT = ["-fsanitize=thread", "-fsanitize=bounds,alignment,integer-divide-by-zero", "-fsanitize-coverage=trace-pc"]
-KERNEL = ["-nostdinc", "-fno-threadsafe-statics", "-ffp-contract=off"]
+KERNEL = ["-nostdinc", "-fno-threadsafe-statics", "-ffp-contract=off", "-Werror=vla"]
 WINDOWS, MACOS = os.name == "nt", sys.platform == "darwin"
 SUFFIX = ".dll" if WINDOWS else ".so"
 NO_COMPILER = """No C++ compiler was found, which segedu.cuda needs to run kernels on the CPU.
@@ -100,7 +100,8 @@ def _usable_folder() -> Path:
         if error.errno == errno.ENOSPC:
             raise _full(folder) from error
         warnings.warn(
-            f"{folder} cannot be written to ({error.strerror}): compiled kernels are not kept from one session to the next."
+            f"{folder} cannot be written to ({error.strerror}): compiled kernels are not kept from one session to"
+            f" the next."
             " Set SEGEDU_CACHE to a folder that can.",
             stacklevel=2,
         )
@@ -119,7 +120,7 @@ def _key(*parts: str) -> str:
 
 
 # ---------------------------------------------------------------- compiling
-class Failed(Exception):
+class CompilerError(Exception):
     """The compiler said no; the text is what it said."""
 
 
@@ -130,7 +131,7 @@ def _run(command: list[str], text: str | None = None) -> None:
     except OSError as error:
         raise CompilerNotFound(f"{command[0]} could not be started ({error.strerror}).\n\n{NO_COMPILER}") from error
     if done.returncode:
-        raise Failed(done.stderr or done.stdout or f"{command[0]} ended with exit status {done.returncode}")
+        raise CompilerError(done.stderr or done.stdout or f"{command[0]} ended with exit status {done.returncode}")
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +176,7 @@ def compile_kernel(code: str, mode: str, defines: tuple[str, ...] = ()) -> tuple
         return target, [tuple(place) for place in json.loads(places.read_text())]
     try:
         return target, _build(code, compiler, flags, mode, target)
-    except Failed as error:
+    except CompilerError as error:
         if "No space left on device" in str(error):
             raise _full(folder) from None
         raise explain(str(error), code) from None
@@ -189,10 +190,10 @@ def _build(code: str, compiler: list[str], flags: list[str], mode: str, target: 
     runtime = _runtime(compiler, mode, target.parent)
     places = target.with_suffix(".json")
     with _finished(target.with_suffix(".s")) as assembly, _finished(places) as table, _finished(target) as library:
-        include = ["-I", str(RUNTIME), "-include", str(RUNTIME / "shim.h"), "-w"]
+        include = ["-I", str(RUNTIME), "-include", str(RUNTIME / "shim.h")]
         _run([*compiler, *flags, *include, "-x", "c++", "-S", "-", "-o", str(assembly)], '#line 1 "kernel.cu"\n' + code)
-        text, sites = number_sites(assembly.read_text(encoding="utf-8"), convention())
-        assembly.write_text(text, encoding="utf-8")
+        text, sites = number_sites(assembly.read_text(encoding="latin-1"), convention())
+        assembly.write_text(text, encoding="latin-1")
         table.write_text(json.dumps(sites))
         libraries = [] if WINDOWS else ["-lm"]
         _run([*_driver_for_c(compiler), "-shared", str(assembly), str(runtime), "-o", str(library), *libraries])
@@ -211,7 +212,8 @@ COMPLAINT = re.compile(r"^kernel\.cu:(\d+)(?::(\d+))?: (?:fatal )?error: (.*)$",
 
 def explain(output: str, code: str) -> CompileError:
     """The compiler's complaints about the student's lines, without those about our own."""
-    complaints = COMPLAINT.findall(output)
+    complaints = [(line, column, _plainly(what)) for line, column, what in COMPLAINT.findall(output)]
+    complaints = [complaint for complaint in complaints if "segedu_" not in complaint[2]] or complaints
     if not complaints:
         return CompileError(f"the kernel does not compile:\n{output.strip()}")
     lines = code.splitlines()
@@ -224,12 +226,19 @@ def explain(output: str, code: str) -> CompileError:
         shown = "" if "segedu_" in text else f"\n    {text.strip()}"
         if shown and column:
             shown += "\n    " + " " * (int(column) - 1 - (len(text) - len(text.lstrip()))) + "^"
-        parts.append(f"line {line}: {_plainly(what)}{shown}")
+        parts.append(f"line {line}: {what}{shown}")
     return CompileError("the kernel does not compile\n" + "\n".join(parts), int(complaints[0][0]))
 
 
 def _plainly(what: str) -> str:
+    if "variably modified type" in what or "[-Werror=vla]" in what or "variable length array" in what:
+        return "the size of this array must be a constant: a number, a macro or a template's parameter"
+    what = re.sub(r" \[-Werror=[\w=-]+\]| \[-Werror,[^\]]*\]", "", what)
+    if "used uninitialized" in what or "is uninitialized when used" in what:
+        return f"{what}. Give it a first value where it is declared"
     what = what.replace("\u2018", "'").replace("\u2019", "'")
+    if re.search(r"expected .*';'.* (before|after)|expected ';'", what):
+        return f"{what}. Is a ; missing here, or at the end of the line before?"
     unknown = re.match(r"'(\w+)' was not declared in this scope|use of undeclared identifier '(\w+)'", what)
     name = unknown and (unknown.group(1) or unknown.group(2))
     hint = HINTS.get(name or "")

@@ -7,7 +7,7 @@ class CudaError(RuntimeError):
     """Anything that `segedu.cuda` has to say about a kernel."""
 
 
-class CompilerNotFound(CudaError):
+class CompilerNotFound(CudaError):  # noqa: N818 - reads better in an `except`
     """No C++ compiler is installed; the message says how to get one."""
 
 

@@ -11,10 +11,9 @@ from segedu.cuda.arguments import Parameter, check_array, check_count, check_siz
 from segedu.cuda.launcher import missing_kernel
 from segedu.cuda.source import KernelSource, find_kernels, without_comments
 
-TYPES = {
-    "bool": "?", "char": "b", "signed char": "b", "unsigned char": "B", "short": "h", "unsigned short": "H", "int": "i", "unsigned": "I",
-    "unsigned int": "I", "long long": "q", "unsigned long long": "Q", "size_t": "Q", "float": "f", "double": "d", "void": "v",
-}  # fmt: skip
+TYPES = {"bool": "?", "char": "b", "short": "h", "int": "i", "long long": "q", "float": "f", "double": "d", "void": "v"}
+TYPES |= {"signed char": "b", "unsigned char": "B", "unsigned short": "H", "unsigned": "I", "unsigned int": "I"}
+TYPES |= {"unsigned long long": "Q", "size_t": "Q"}
 
 
 def parameters_of(kernel: KernelSource) -> list[Parameter]:
@@ -45,7 +44,7 @@ class GpuModule:
         try:
             return GpuKernel(self.module.get_function(name), name, parameters_of(kernel) if kernel else None)
         except Exception as error:
-            if kernel is None or "<" not in name and (kernel.is_template or not kernel.is_extern_c):
+            if kernel is None or ("<" not in name and (kernel.is_template or not kernel.is_extern_c)):
                 raise KeyError(missing_kernel(name, self.kernels)) from error
             raise
 
@@ -54,7 +53,8 @@ class GpuModule:
 
 
 class GpuKernel:
-    """A kernel on the GPU; call it as `kernel(grid, block, args, shared_mem=0)`. NumPy arrays are copied there and back."""
+    """A kernel on the GPU; call it as `kernel(grid, block, args, shared_mem=0)`. NumPy arrays are copied there and
+    back."""
 
     def __init__(self, function, name: str, parameters: list[Parameter] | None):
         self.function, self.name, self.parameters = function, name, parameters

@@ -13,8 +13,9 @@ import numpy as np
 from segedu.cuda import arrays
 from segedu.cuda.arguments import Parameter, check_array, check_count, check_sizes, scalar, triple
 from segedu.cuda.compiler import compile_kernel
-from segedu.cuda.messages import Scene, explain_fault
+from segedu.cuda.messages import explain_fault
 from segedu.cuda.native import PROBLEMS, Fault, GlobalArray, Launch, Library
+from segedu.cuda.places import Scene
 from segedu.cuda.source import find_kernels, translate
 
 ORDERS = ("forward", "reverse")
@@ -189,7 +190,7 @@ class Memory:
         self.arrays: list[tuple[str, np.ndarray]] = []
         groups = _overlapping([array for _, _, array in given]) if check else []
         copies = self._copy(groups)
-        for i, parameter, array in given:
+        for i, _, array in given:
             address = array.ctypes.data
             for (low, high), copy in zip(groups, copies, strict=True):
                 if low <= address < high:

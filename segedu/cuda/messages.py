@@ -3,130 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from segedu.cuda.errors import KernelError
-from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, LINE, NOWHERE, PROBLEMS, SHARED, VARIABLE, Fault, Library
+from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, NOWHERE, PROBLEMS, SHARED, VARIABLE, Fault
+from segedu.cuda.places import Place, Scene, place_of, unravelled
 
 DOES = {"read": "reads", "write": "writes", "atomic": "does an atomic operation on"}
 DID = {"read": "read", "write": "wrote", "atomic": "did an atomic operation on"}
-
-
-@dataclass
-class Scene:
-    """What a fault happened in."""
-
-    kernel: str
-    code: str
-    sites: Sequence[tuple[int, int]]
-    grid: tuple[int, int, int]
-    block: tuple[int, int, int]
-    shared_mem: int
-    arrays: Sequence[tuple[str, np.ndarray]]
-    library: Library
-
-    def line(self, site: int) -> int | None:
-        line = site - LINE if site >= LINE else self.sites[site][0]
-        return line or None
-
-    def source(self, line: int | None) -> str:
-        lines = self.code.splitlines()
-        return lines[line - 1].strip() if line and line <= len(lines) else ""
-
-    def thread(self, number: int, block: int) -> str:
-        return f"thread {self.position(number, self.block)} of block {self.position(block, self.grid)}"
-
-    def position(self, number: int, sizes: tuple[int, int, int]) -> str:
-        x, y, z = unravelled(number, sizes)
-        axes = 3 if self.block[2] > 1 or self.grid[2] > 1 else 2 if self.block[1] > 1 or self.grid[1] > 1 else 1
-        return str(x) if axes == 1 else f"(x={x}, y={y})" if axes == 2 else f"(x={x}, y={y}, z={z})"
-
-
-def unravelled(number: int, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
-    """A thread's or block's number as (x, y, z).
-
-    >>> unravelled(17, (16, 16, 1))
-    (1, 1, 0)
-    """
-    return number % sizes[0], number // sizes[0] % sizes[1], number // sizes[0] // sizes[1]
-
-
-@dataclass(frozen=True)
-class Place:
-    """An array, and the element in it that is meant."""
-
-    array: str
-    kind: str
-    shape: tuple[int, ...]
-    dtype: str
-    size: int
-    index: int | tuple[int, ...] | None
-    inside: bool
-    line: int | None = None
-
-    def __str__(self) -> str:
-        if self.index is None:
-            return self.array
-        index = self.index if isinstance(self.index, tuple) else (self.index,)
-        return f"{self.array}[{', '.join(map(str, index))}]"
-
-    @property
-    def described(self) -> str:
-        shape = f", shape {self.shape}" if len(self.shape) > 1 else ""
-        declared = f", declared in line {self.line}" if self.line else ""
-        return f"{self.kind} {self.array} has {self.size} elements{shape} ({self.dtype}{declared})"
-
-
-def place_of(fault: Fault, scene: Scene) -> Place | None:
-    """The element that the fault is about; None where the address is near no array."""
-    if fault.space == GLOBAL:
-        name, array = scene.arrays[fault.region]
-        return _place(name, "the array", array.shape, array.dtype.name, array.itemsize, fault.offset, None)
-    if fault.space in (SHARED, VARIABLE):
-        variable = scene.library.variable(fault.space, fault.region)
-        shape = tuple(variable.extent[: min(4, variable.rank)])
-        kind = "__shared__" if fault.space == SHARED else "__constant__" if variable.constant else "__device__"
-        dtype = type_name(variable.type.decode(), variable.item)
-        return _place(variable.name.decode(), kind, shape, dtype, variable.item, fault.offset, variable.line)
-    if fault.space == DYNAMIC:
-        return _dynamic_place(fault, scene)
-    return None
-
-
-def _place(name: str, kind: str, shape: tuple[int, ...], dtype: str, item: int, offset: int, line: int | None) -> Place:
-    size, index = int(np.prod(shape)), int(offset // item)
-    inside = 0 <= index < size
-    if not shape:
-        return Place(name, kind, (), dtype, 1, None if inside else index, inside, line)
-    full = tuple(map(int, np.unravel_index(index, shape))) if inside and len(shape) > 1 else index
-    return Place(name, kind, shape, dtype, size, full, inside, line)
-
-
-def _dynamic_place(fault: Fault, scene: Scene) -> Place:
-    match = re.search(r"extern\s+(?:volatile\s+)?__shared__\s+([\w\s]*?)\s*(\w+)\s*\[", scene.code)
-    name, declared = (match.group(2), match.group(1)) if match else ("dynamic", "float")
-    item = {"char": 1, "short": 2, "double": 8, "long long": 8}.get(re.sub(r"unsigned|signed", "", declared).strip(), 4)
-    shape = (scene.shared_mem // item,)
-    return _place(
-        name, "dynamic __shared__", shape, f"{declared}, {scene.shared_mem} bytes at launch", item, fault.offset, None
-    )
-
-
-def type_name(code: str, item: int) -> str:
-    """The name of a type with that letter, of that many bytes.
-
-    >>> type_name("f", 16)
-    'float4'
-    """
-    names = {"?": "bool", "b": "char", "B": "unsigned char", "h": "short", "H": "unsigned short", "i": "int"}
-    names |= {"I": "unsigned", "q": "long long", "Q": "unsigned long long", "f": "float", "d": "double"}
-    if code not in names:
-        return f"structure of {item} bytes"
-    lanes = item // np.dtype(code).itemsize
-    return names[code] + (str(lanes) if lanes > 1 else "")
 
 
 # ---------------------------------------------------------------- one function for each problem
@@ -135,7 +18,8 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
     if place is None:
         return (
             f"{who} {does} the address {f.offset:#x}, which is far from every array.",
-            "Is the pointer set, and is the index computed with the right sizes? A null pointer, or an int that overflowed, ends up here.",
+            "Is the pointer set, and is the index computed with the right sizes? A null pointer, or an int that"
+            " overflowed, ends up here.",
         )
     index = place.index if isinstance(place.index, int) else 0
     if index < 0:
@@ -145,9 +29,15 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
         )
     else:
         far = f"{index - place.size + 1} past its end"
-        remedy = "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than there are elements."
+        remedy = (
+            "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than"
+            " there are elements."
+        )
     if f.space in (SHARED, VARIABLE):
-        remedy = "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each direction."
+        remedy = (
+            "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in"
+            " each direction."
+        )
     if f.space == DYNAMIC:
         remedy = (
             f"Ask for more when launching: shared_mem={max(0, f.offset) + f.size} or more bytes, or correct the index."
@@ -186,22 +76,36 @@ def _race_remedy(f: Fault, s: Scene) -> str:
     line, other_line = s.line(f.site), s.line(f.other_site)
     if f.block != f.other_block:
         if "read" not in kinds:
-            return "Blocks run in any order. If both are to add up, use atomicAdd; otherwise let each element belong to one thread."
+            return (
+                "Blocks run in any order. If both are to add up, use atomicAdd; otherwise let each element belong"
+                " to one thread."
+            )
         return (
-            "Blocks run in any order, and __syncthreads() does not reach across them. Split the work into two kernels, or use"
+            "Blocks run in any order, and __syncthreads() does not reach across them. Split the work into two"
+            " kernels, or use"
             " __threadfence() and an atomic counter."
         )
     if "atomic" in kinds:
-        return "An atomic operation protects only against other atomics: make both atomic, or put __syncthreads() between them."
+        return (
+            "An atomic operation protects only against other atomics: make both atomic, or put __syncthreads()"
+            " between them."
+        )
     if kinds == {"write"}:
-        return "Let one thread write (`if (threadIdx.x == 0)`), use atomicAdd, or correct the index: two threads have the same."
+        return (
+            "Let one thread write (`if (threadIdx.x == 0)`), use atomicAdd, or correct the index: two threads"
+            " have the same."
+        )
     if line == other_line and f.space == GLOBAL:
         return (
-            "If several threads are to add to this element, use atomicAdd(&y[…], value); otherwise two threads have the same"
+            "If several threads are to add to this element, use atomicAdd(&y[…], value); otherwise two threads have"
+            " the same"
             " index. If they read what a neighbour writes, write to another array."
         )
     if line and other_line and line != other_line:
-        return f"Put __syncthreads() between lines {min(line, other_line)} and {max(line, other_line)}, where all threads of the block pass."
+        return (
+            f"Put __syncthreads() between lines {min(line, other_line)} and {max(line, other_line)}, where all"
+            f" threads of the block pass."
+        )
     return (
         "Put __syncthreads() between the write and the read, or keep the new value in a register until all have read."
     )
@@ -210,8 +114,10 @@ def _race_remedy(f: Fault, s: Scene) -> str:
 def _returned_before_barrier(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     count = f.extra[0]
     return (
-        f"{who} waits at this barrier, and {count} of the block's threads never come: {s.thread(f.other_thread, f.block)} has returned.",
-        "Every thread of a block must reach every __syncthreads(). Instead of `if (…) return;` put the work into `if (…) { }` and"
+        f"{who} waits at this barrier, and {count} of the block's threads never come:"
+        f" {s.thread(f.other_thread, f.block)} has returned.",
+        "Every thread of a block must reach every __syncthreads(). Instead of `if (…) return;` put the work into `if"
+        " (…) { }` and"
         " keep the barrier outside of it.",
     )
 
@@ -219,7 +125,8 @@ def _returned_before_barrier(f: Fault, s: Scene, place, who: str) -> tuple[str, 
 def _different_barriers(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
         f"{who} waits at this barrier, and {s.thread(f.other_thread, f.block)} at that of line {s.line(f.other_site)}.",
-        "All threads of a block must meet at the same __syncthreads(): move it out of the `if`, after both branches; in a"
+        "All threads of a block must meet at the same __syncthreads(): move it out of the `if`, after both branches;"
+        " in a"
         " loop, give all threads the same number of rounds.",
     )
 
@@ -241,7 +148,8 @@ def _deadlock(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
 def _not_in_own_mask(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
         f"{who} is lane {f.extra[1]} of its warp, which the mask {f.extra[0]:#010x} does not name.",
-        "The mask must name every lane that calls this. 0xffffffff names all 32; __ballot_sync(0xffffffff, condition) before the `if`"
+        "The mask must name every lane that calls this. 0xffffffff names all 32; __ballot_sync(0xffffffff,"
+        " condition) before the `if`"
         " names those that enter it.",
     )
 
@@ -249,21 +157,25 @@ def _not_in_own_mask(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
 def _mask_names_returned(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
         f"{who} waits for lane {f.extra[1]}, which the mask {f.extra[0]:#010x} names; that thread has returned.",
-        "No thread of the warp may return before a warp operation that names it: give it a neutral value (0 for a sum) instead.",
+        "No thread of the warp may return before a warp operation that names it: give it a neutral value (0 for a"
+        " sum) instead.",
     )
 
 
 def _warp_diverged(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     other = s.thread(f.other_thread, f.other_block)
     return (
-        f"{who} is at this warp operation, and {other}, which the mask {f.extra[0]:#010x} names, at that of line {s.line(f.other_site)}.",
-        "All lanes of the mask must meet at the same operation: move it out of the `if`, or give each branch its own mask.",
+        f"{who} is at this warp operation, and {other}, which the mask {f.extra[0]:#010x} names, at that of line"
+        f" {s.line(f.other_site)}.",
+        "All lanes of the mask must meet at the same operation: move it out of the `if`, or give each branch its own"
+        " mask.",
     )
 
 
 def _shuffle_source(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
-        f"{who} asks for the value of lane {f.extra[1]}, which does not take part (mask {f.extra[0]:#010x}): what it gets is undefined.",
+        f"{who} asks for the value of lane {f.extra[1]}, which does not take part (mask {f.extra[0]:#010x}): what it"
+        f" gets is undefined.",
         "Is the block a multiple of 32 threads? Otherwise let only lanes of the mask be asked.",
     )
 
@@ -271,7 +183,8 @@ def _shuffle_source(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
 def _too_long(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
         f"{who} has taken {f.extra[0]:,} steps and goes on: this looks like a loop without end.",
-        "Does the loop's variable change, in the right direction? A thread that waits for another block, or for a lock that nobody opens,"
+        "Does the loop's variable change, in the right direction? A thread that waits for another block, or for a"
+        " lock that nobody opens,"
         " waits for ever. If the kernel needs that long, launch it with a larger max_steps.",
     )
 
@@ -283,7 +196,8 @@ def _bad_index(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     return (
         f"{who} uses the index {f.extra[0]} on {name}{kind}"
         + (f": it must be between 0 and {int(size.group(1)) - 1}." if size else "."),
-        "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each direction.",
+        "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each"
+        " direction.",
     )
 
 
@@ -298,11 +212,14 @@ def _indexed_name(source: str, s: Scene, f: Fault) -> str:
 
 
 SIMPLE = {
-    "division by zero": ("divides an integer by zero.", "Test the divisor first, or pass the right size to the kernel."),
+    "division by zero": ("divides an integer by zero.", "Test the divisor first, or pass the right size to the"
+                                                        " kernel."),
     "trap": ("calls __trap().", "The kernel itself says that this must not happen."),
-    "stack overflow": ("has used up its stack of 256 KiB.", "Does a function call itself without end, or is a local array too large?"),
+    "stack overflow": ("has used up its stack of 256 KiB.", "Does a function call itself without end, or is a local"
+                                                            " array too large?"),
     "crash": ("crashed.", "Run the kernel in mode=\"check\", which says why."),
-    "time over": ("was stopped: the launch took longer than time_limit.", "Look for a loop without end, or raise time_limit."),
+    "time over": ("was stopped: the launch took longer than time_limit.", "Look for a loop without end, or raise"
+                                                                          " time_limit."),
     "too many records": ("is where the list of accesses became too long.", "Profile a smaller grid."),
     "no memory": ("could not run: the memory is used up.", "Use a smaller grid or smaller arrays."),
 }  # fmt: skip
@@ -331,7 +248,8 @@ def _read_only(f: Fault, s: Scene, place: Place, who: str) -> tuple[str, str]:
 def _misaligned(f: Fault, s: Scene, place: Place, who: str) -> tuple[str, str]:
     return (
         f"{who} takes {f.size} bytes at once from {place}, at an address that is no multiple of {f.size}.",
-        f"A float{f.size // 4} or the like must begin at a multiple of its size: use single elements at odd places, or pad the rows.",
+        f"A float{f.size // 4} or the like must begin at a multiple of its size: use single elements at odd places,"
+        f" or pad the rows.",
     )
 
 

@@ -11,18 +11,20 @@ from pathlib import Path
 import numpy as np
 
 PROBLEMS = (
-    "none, out of bounds, uninitialised, race, returned before barrier, different barriers, deadlock, not in own mask, "
-    "mask names returned, warp diverged, shuffle source, shuffle width, division by zero, bad index, assertion, "
-    "too long, read only, misaligned, stack overflow, crash, interrupted, too much shared memory, trap, "
-    "too many records, no memory, time over"
-).split(", ")
+    *("none", "out of bounds", "uninitialised", "race", "returned before barrier", "different barriers", "deadlock"),
+    *("not in own mask", "mask names returned", "warp diverged", "shuffle source", "shuffle width"),
+    *("division by zero", "bad index", "assertion", "too long", "read only", "misaligned", "stack overflow", "crash"),
+    *("interrupted", "too much shared memory", "trap", "too many records", "no memory", "time over"),
+)
 ACCESSES = ("read", "write", "atomic")
 NOWHERE, GLOBAL, SHARED, DYNAMIC, VARIABLE = range(5)
 LINE = 0x8000
 
 RECORD = np.dtype(
-    [("block", "u4"), ("thread", "u2"), ("site", "u2"), ("occurrence", "u4"), ("offset", "u4"), ("region", "u2")]
-    + [("space", "u1"), ("access", "u1"), ("size", "u4")]
+    {
+        "names": ["block", "thread", "site", "occurrence", "offset", "region", "space", "access", "size"],
+        "formats": ["u4", "u2", "u2", "u4", "u4", "u2", "u1", "u1", "u4"],
+    }
 )
 
 

@@ -1,7 +1,9 @@
 """Counts what a kernel does to memory, line by line, and remembers which thread touched which element.
 
-The counts follow from the source alone: requests of a warp, the 32-byte sectors of global memory that each takes, the turns that a
-request to the 32 banks of shared memory needs. Caches and time are not modelled. A `float4` counts as four loads, and what the compiler
+The counts follow from the source alone: requests of a warp, the 32-byte sectors of global memory that each takes, the
+turns that a
+request to the 32 banks of shared memory needs. Caches and time are not modelled. A `float4` counts as four loads, and
+what the compiler
 keeps in a register counts once.
 """
 
@@ -84,14 +86,15 @@ class Profile:
     def touched(self, array: str) -> np.ndarray:
         """Who touched which element of a global array, in order: fields block, thread, index, access, line.
 
-        `block` and `thread` are numbers; `index` counts elements; `access` is 0 for a load, 1 for a store, 2 for an atomic.
+        `block` and `thread` are numbers; `index` counts elements; `access` is 0 for a load, 1 for a store, 2 for an
+        atomic.
 
         Raises:
             KeyError: the kernel has no array of that name.
         """
         names = [name for name, _ in self._arrays]
         if array not in names:
-            raise KeyError(f"no array {array!r}; there are: {', '.join(names)}")
+            raise KeyError(f"no array {array!r}; there are: {', '.join(sorted(names))}")
         number = names.index(array)
         chosen = (self._records["space"] == GLOBAL) & (self._records["region"] == number)
         records = self._records[chosen]
@@ -108,7 +111,10 @@ class Profile:
         widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
         lines = []
         for row in (head, *body):
-            cells = [text.ljust(w) if i in (1, 2, 9) else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths))]
+            cells = [
+                text.ljust(w) if i in (1, 2, 9) else text.rjust(w)
+                for i, (text, w) in enumerate(zip(row, widths, strict=True))
+            ]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
@@ -173,7 +179,8 @@ def sectors_of(records: np.ndarray, requests: np.ndarray) -> int:
 
 
 def turns_of(records: np.ndarray, requests: np.ndarray) -> int:
-    """How many turns the banks of shared memory need: a bank gives one word of 4 bytes at a time, to all that want it."""
+    """How many turns the banks of shared memory need: a bank gives one word of 4 bytes at a time, to all that want
+    it."""
     offset, size = records["offset"].astype(np.int64), np.maximum(records["size"], 4)
     share = records["thread"] % WARP * size // (WARP * 4)  # 8 bytes a lane: half a warp at a time
     group = requests * 64 + share

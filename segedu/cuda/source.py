@@ -154,7 +154,8 @@ def _refuse_includes(clean: str) -> None:
     if match:
         line = clean.count("\n", 0, match.start()) + 1
         raise CompileError(
-            f"line {line}: {match.group().strip()}\nNVRTC, which compiles kernels for the GPU, has no system headers. Leave"
+            f"line {line}: {match.group().strip()}\nNVRTC, which compiles kernels for the GPU, has no system"
+            f" headers. Leave"
             " the #include out: the maths functions, printf and assert are there without it.",
             line,
         )
@@ -228,7 +229,10 @@ class Declaration:
         stars, name, axes = self._parts(declarator)
         axes = re.sub(r"^\s*\[[^\]]*\]", "", axes)
         static = "static" if self.at_file_scope else ""
-        return f"typedef {self._plain()} {stars} segedu_t{n} {axes}; {static} segedu_t{n} *const {name} = (segedu_t{n} *)segedu_dynamic();"
+        return (
+            f"typedef {self._plain()} {stars} segedu_t{n} {axes}; {static} segedu_t{n} *const {name} ="
+            f" (segedu_t{n} *)segedu_dynamic();"
+        )
 
     def _variable(self, declarator: str, n: int) -> str:
         _, name, _ = self._parts(declarator)

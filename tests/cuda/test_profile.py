@@ -24,13 +24,9 @@ extern "C" __global__ void k(const {type}* x, {type}* y, int stride) {{
 @pytest.mark.parametrize(
     ("kind", "dtype", "stride", "sectors"),
     [
-        ("float", "f4", 1, 4),
-        ("float", "f4", 2, 8),
-        ("float", "f4", 8, 32),
-        ("float", "f4", 32, 32),
-        ("float", "f4", 0, 1),
-    ]
-    + [("double", "f8", 1, 8), ("unsigned char", "u1", 1, 1), ("short", "i2", 1, 2)],
+        *[("float", "f4", 1, 4), ("float", "f4", 2, 8), ("float", "f4", 8, 32), ("float", "f4", 32, 32)],
+        *[("float", "f4", 0, 1), ("double", "f8", 1, 8), ("unsigned char", "u1", 1, 1), ("short", "i2", 1, 2)],
+    ],
 )
 def test_a_warp_takes_as_many_sectors_as_its_addresses_span(kind, dtype, stride, sectors):
     x, y = np.ones(32 * 2 * 33, dtype), cuda.empty(64, dtype)
@@ -113,7 +109,18 @@ def test_who_touched_which_element(rng):
 def test_the_table_shows_each_line_beside_its_counts(rng):
     counts = profile_of(COPY.format(type="float"), (1,), (32,), (floats(rng, 64), cuda.empty(32), 2))
     head, load, store = str(counts).splitlines()
-    assert head.split() == "line memory kind accesses bytes requests lanes sectors/request turns/request source".split()
+    assert head.split() == [
+        "line",
+        "memory",
+        "kind",
+        "accesses",
+        "bytes",
+        "requests",
+        "lanes",
+        "sectors/request",
+        "turns/request",
+        "source",
+    ]
     assert load.split()[:8] == ["3", "global", "load", "32", "128", "1", "32.0", "8.0"]
     assert "y[blockIdx.x" in store
     assert counts._repr_html_().count("<tr>") == 3

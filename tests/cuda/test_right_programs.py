@@ -56,7 +56,8 @@ def test_a_tile_with_a_halo(rng, mode, order):
 #define TILE 8
 #define HALO 1
 #define SIDE (TILE + 2 * HALO)
-extern "C" __global__ void __launch_bounds__(64) k(const float* __restrict__ x, const float* __restrict__ w, float* y, int H, int W) {
+extern "C" __global__ void __launch_bounds__(64) k(const float* __restrict__ x, const float* __restrict__ w, float* y,
+int H, int W) {
     __shared__ float tile[SIDE][SIDE + 1];  // one more column, against bank conflicts
     int row = blockIdx.y * TILE + threadIdx.y, column = blockIdx.x * TILE + threadIdx.x;
     for (int i = threadIdx.y * TILE + threadIdx.x; i < SIDE * SIDE; i += TILE * TILE) {
@@ -379,9 +380,11 @@ def test_mathematics(rng, mode, order):
 extern "C" __global__ void k(const float* x, float* y, int n) {
     int i = threadIdx.x;
     float v = x[i];
-    float r[] = {expf(v), __expf(v), logf(fabsf(v)), sqrtf(fabsf(v)), rsqrtf(fabsf(v)), sinf(v), cosf(v), tanhf(v), floorf(v), ceilf(v),
-                 rintf(v), fmaxf(v, 0.f), fminf(v, 0.f), powf(fabsf(v), 1.5f), fmaf(v, v, 1.f), erff(v), log1pf(fabsf(v)), abs(v),
-                 max(v, 0.5f), min(i, 3), __saturatef(v), copysignf(2.f, v), hypotf(v, 1.f), __fdividef(v, 2.f)};
+    float r[] = {expf(v), __expf(v), logf(fabsf(v)), sqrtf(fabsf(v)), rsqrtf(fabsf(v)), sinf(v), cosf(v), tanhf(v),
+    floorf(v), ceilf(v),
+                 rintf(v), fmaxf(v, 0.f), fminf(v, 0.f), powf(fabsf(v), 1.5f), fmaf(v, v, 1.f), erff(v),
+                 log1pf(fabsf(v)), abs(v),
+                 max(v, 0.5f), (float)min(i, 3), __saturatef(v), copysignf(2.f, v), hypotf(v, 1.f), __fdividef(v, 2.f)};
     for (int j = 0; j < 24; ++j) y[j * n + i] = r[j];
     if (isnan(v) || isinf(v) || !isfinite(v)) y[i] = -1;
 }"""
@@ -426,7 +429,8 @@ def test_bits(mode, order):
 extern "C" __global__ void k(const unsigned* x, int* y) {
     unsigned v = x[threadIdx.x];
     int* r = y + 6 * threadIdx.x;
-    r[0] = __popc(v); r[1] = __clz(v); r[2] = __ffs(v); r[3] = __brev(v); r[4] = __umulhi(v, 1 << 16); r[5] = __float_as_int(__uint_as_float(v));
+    r[0] = __popc(v); r[1] = __clz(v); r[2] = __ffs(v); r[3] = __brev(v); r[4] = __umulhi(v, 1 << 16); r[5] =
+    __float_as_int(__uint_as_float(v));
 }"""
     x, y = np.array([1, 6, 0x80000000], np.uint32), cuda.empty((3, 6), np.int32)
     run(source, mode, order, (1,), (3,), (x, y))
@@ -438,7 +442,8 @@ extern "C" __global__ void k(const unsigned* x, int* y) {
 
 def test_small_types_and_booleans(rng, mode, order):
     source = """
-extern "C" __global__ void k(const unsigned char* image, const bool* mask, short* y, unsigned char* z, bool invert, double scale, long long shift) {
+extern "C" __global__ void k(const unsigned char* image, const bool* mask, short* y, unsigned char* z, bool invert,
+double scale, long long shift) {
     int i = threadIdx.x;
     bool on = mask[i] != invert;
     y[i] = on ? (short)(image[i] * scale + shift) : -1;
@@ -509,7 +514,8 @@ def test_views_of_one_array(rng, mode, order):
 
 
 def test_printf(capsys, mode, order):
-    source = 'extern "C" __global__ void k(float x) { if (threadIdx.x == 1) printf("thread %d: %.2f %s\\n", threadIdx.x, x, "ok"); }'
+    line = 'printf("thread %d: %.2f %s\\n", threadIdx.x, x, "ok");'
+    source = f'extern "C" __global__ void k(float x) {{ if (threadIdx.x == 1) {line} }}'
     run(source, mode, order, (1,), (4,), (np.float32(1.5),))
     assert capsys.readouterr().out == "thread 1: 1.50 ok\n"
 

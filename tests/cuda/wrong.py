@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a program in few lines reads as a table
 """Wrong programs, each with the mistake that the checker must name: the line is marked with `// here`."""
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ BOUNDS = [
     Wrong("bytes", 'extern "C" __global__ void k(const unsigned char* x, unsigned char* y) {\n'
           "  y[threadIdx.x] = x[threadIdx.x + 1]; // here\n}",
           "out of bounds", lambda: (ones(32, dtype=np.uint8), ones(32, dtype=np.uint8)), ("uint8",), "x", 32),
-    Wrong("null pointer", y_kernel("  float* p = 0;\n  if (i < 100) y[i] = p[3 + i]; // here"),
-          "out of bounds", one(32), ("far from every array",)),
+    Wrong("null pointer", 'extern "C" __global__ void k(float* y, long long p) {\n  y[threadIdx.x] = ((float*)p)[3]; // here\n}',
+          "out of bounds", lambda: (ones(32), 0), ("far from every array",)),
     Wrong("static shared memory by a pointer", y_kernel("  __shared__ float tile[32];\n  float* p = tile;\n  p[i + 1] = y[i]; // here\n  y[i] = 0;"),
           "out of bounds", one(32), ("writes tile[32]", "declared in line 3", "halo"), "tile", 32),
     Wrong("static shared memory by an index", y_kernel("  __shared__ float tile[32];\n  tile[i + 1] = y[i]; // here\n  y[i] = 0;"),
@@ -94,7 +95,7 @@ BOUNDS = [
           "out of bounds", one(32), ("reads y[32]",), "y", 32),
     Wrong("write to an input", 'extern "C" __global__ void k(const float* x, float* y) {\n  ((float*)x)[threadIdx.x] = 1; // here\n  y[0] = 1;\n}',
           "read only", lambda: (ones(32), ones(32)), ("passed as const",), "x", 0),
-    Wrong("write to constant memory", y_kernel("  ((float*)weights)[i % 9] = 1; // here\n  y[i] = 0;", "__constant__ float weights[9];\n"),
+    Wrong("write to constant memory", y_kernel("  float* w = (float*)weights;\n  w[i % 9] = 1; // here\n  y[i] = 0;", "__constant__ float weights[9];\n"),
           "read only", one(32), ("cannot change __constant__ memory",), "weights", 0),
     Wrong("four numbers at an odd place", y_kernel("  float4 v = *(float4*)(y + i); // here\n  if (v.x + v.y + v.z + v.w < 0) y[i] = 0;"),
           "misaligned", one(64), ("16 bytes at once", "multiple of 16"), "y", 1),

@@ -28,7 +28,7 @@ class PyTorch:
         return torch.nn.functional.pad(x, pad)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.asarray(array, order="C"))
 
     def array(self, tensor: torch.Tensor) -> np.ndarray:
         return tensor.detach().cpu().numpy()

@@ -118,12 +118,11 @@ class Module:
         state = {}
         for prefix, module in self.named_modules():
             for name, value in module._state():
-                array = value.data if isinstance(value, Parameter) else value
-                state[f"{prefix}.{name}" if prefix else name] = array.copy()
+                state[f"{prefix}.{name}" if prefix else name] = _array(value).copy()
         return state
 
     def load_state_dict(self, state: Mapping[str, object], strict: bool = True) -> None:
-        """Take the values of parameters and buffers from `state`: arrays, or tensors of PyTorch on the CPU.
+        """Take the values of parameters and buffers from `state`: arrays, tensors, or PyTorch's on the CPU.
 
         Args:
             state: names as in `state_dict`; values are converted to the dtype of the module.
@@ -140,7 +139,7 @@ class Module:
         check_state({name: value.shape for name, (_, _, value) in places.items()}, state, strict)
         for full, (module, name, value) in places.items():
             if full in state:
-                array = np.array(state[full], value.dtype)
+                array = np.array(_array(state[full]), value.dtype, like=_array(value))  # CuPy's where that is
                 if isinstance(value, Parameter):
                     value.data = array
                 else:
@@ -154,6 +153,12 @@ class Module:
 
     def extra_repr(self) -> str:
         return ""
+
+
+def _array(value: object) -> np.ndarray:
+    if isinstance(value, Tensor):
+        return value.data
+    return np.asarray(value) if hasattr(value, "detach") else value  # PyTorch's
 
 
 def check_state(shapes: Mapping[str, tuple[int, ...]], state: Mapping[str, object], strict: bool = True) -> None:

@@ -7,6 +7,7 @@ the formula comes from stands in `segedu.numpy_ops`, under the same name.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def batch_norm(
 
 def relu(x: Tensor) -> Tensor:
     """max(0, x), any shape."""
-    y = x.ops.relu(*_data(x))
+    y = _ops(x).relu(*_data(x))
     return record(y, (x,), lambda grad: x.ops.relu_backward(grad, y))
 
 
@@ -97,7 +98,7 @@ def max_unpool2d(
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
     """N×C×H×W to N×C×OH×OW; `indices` as `max_pool2d` returned them."""
-    y = x.ops.max_unpool2d(*_data(x), indices, kernel_size, stride, padding, output_size)
+    y = _ops(x).max_unpool2d(*_data(x), indices, kernel_size, stride, padding, output_size)
     return record(y, (x,), lambda grad: x.ops.max_unpool2d_backward(grad, indices))
 
 
@@ -112,13 +113,13 @@ def avg_pool2d(
 ) -> Tensor:
     """N×C×H×W to N×C×OH×OW."""
     options = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    y = x.ops.avg_pool2d(*_data(x), *options)
+    y = _ops(x).avg_pool2d(*_data(x), *options)
     return record(y, (x,), lambda grad: x.ops.avg_pool2d_backward(grad, x.shape, *options))
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: int | tuple[int | None, int | None]) -> Tensor:
     """N×C×H×W to N×C×OH×OW."""
-    y = x.ops.adaptive_avg_pool2d(*_data(x), output_size)
+    y = _ops(x).adaptive_avg_pool2d(*_data(x), output_size)
     return record(y, (x,), lambda grad: x.ops.adaptive_avg_pool2d_backward(grad, x.shape))
 
 
@@ -132,13 +133,13 @@ def interpolate(
 ) -> Tensor:
     """N×C×H×W to N×C×OH×OW; mode "nearest" or "bilinear"."""
     options = (size, scale_factor, mode, align_corners, recompute_scale_factor)
-    y = x.ops.interpolate(*_data(x), *options)
+    y = _ops(x).interpolate(*_data(x), *options)
     return record(y, (x,), lambda grad: x.ops.interpolate_backward(grad, x.shape, *options))
 
 
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     """N×C·r²×H×W to N×C×H·r×W·r."""
-    y = x.ops.pixel_shuffle(*_data(x), upscale_factor)
+    y = _ops(x).pixel_shuffle(*_data(x), upscale_factor)
     return record(y, (x,), lambda grad: x.ops.pixel_shuffle_backward(grad, upscale_factor))
 
 
@@ -161,6 +162,9 @@ def pad(x: Tensor, pad: Sequence[int]) -> Tensor:
     """
     if len(pad) != 4:
         raise ValueError(f"pad={pad!r} must have four numbers: left, right, top, bottom")
+    height, width = x.shape[-2:]
+    if min(width + min(0, pad[0]) + min(0, pad[1]), height + min(0, pad[2]) + min(0, pad[3])) <= 0:
+        raise ValueError(f"pad={tuple(pad)} cuts off more than an image of {height}×{width} has")
     y = _padded(_data(x)[0], *pad)
     return record(y, (x,), lambda grad: _padded(grad, *(-side for side in pad)))
 
@@ -174,19 +178,19 @@ def _padded(array: np.ndarray, left: int, right: int, top: int, bottom: int) -> 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: np.random.Generator | None = None) -> Tensor:
     """Any shape; `generator` is the source of the random numbers."""
-    y, mask = x.ops.dropout(*_data(x), p, training, generator, return_mask=True)
+    y, mask = _ops(x).dropout(*_data(x), p, training, generator, return_mask=True)
     return record(y, (x,), lambda grad: x.ops.dropout_backward(grad, mask))
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
     """Any shape; the classes lie along `dim`."""
-    y = x.ops.softmax(*_data(x), dim)
+    y = _ops(x).softmax(*_data(x), dim)
     return record(y, (x,), lambda grad: x.ops.softmax_backward(grad, y, dim))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
     """Any shape; the classes lie along `dim`."""
-    y = x.ops.log_softmax(*_data(x), dim)
+    y = _ops(x).log_softmax(*_data(x), dim)
     return record(y, (x,), lambda grad: x.ops.log_softmax_backward(grad, y, dim))
 
 
@@ -233,8 +237,16 @@ def lovasz_softmax(
     return record(loss, (logits,), lambda grad: logits.ops.lovasz_softmax_backward(grad, *options))
 
 
+def _ops(x: Tensor) -> ModuleType:
+    """The set of operators that computes with `x`."""
+    return _tensor(x).ops
+
+
+def _tensor(x: Tensor) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"a Tensor is needed, not {type(x).__name__}: write Tensor(array)")
+    return x
+
+
 def _data(*tensors: Tensor | None) -> tuple[np.ndarray | None, ...]:
-    for tensor in tensors:
-        if not isinstance(tensor, Tensor | None):
-            raise TypeError(f"a Tensor is needed, not {type(tensor).__name__}: write Tensor(array)")
-    return tuple(None if tensor is None else tensor.data for tensor in tensors)
+    return tuple(None if tensor is None else _tensor(tensor).data for tensor in tensors)

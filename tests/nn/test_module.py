@@ -1,4 +1,4 @@
-"""A module finds what is inside it, in PyTorch's order and by PyTorch's names, and refuses a state that does not fit."""
+"""A module finds what is inside it, by PyTorch's names and in its order, and refuses a state that does not fit."""
 
 import copy
 

@@ -158,7 +158,7 @@ def pad(x: Tensor, pad: Sequence[int]) -> Tensor:
     The gradient goes the other way: what was added is cut off, what was cut off is 0.
 
     >>> pad(Tensor(np.ones((1, 1, 2, 2))), (1, 0, 0, -1)).shape
-    (1, 1, 0, 3)
+    (1, 1, 1, 3)
     """
     if len(pad) != 4:
         raise ValueError(f"pad={pad!r} must have four numbers: left, right, top, bottom")

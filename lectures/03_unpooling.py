@@ -306,7 +306,7 @@ figures.show(
 # %% [markdown]
 # ## 6 · Bilinear interpolation along a row
 #
-# Blending two neighbours in proportion to their distance is **linear interpolation**; along rows and then columns it is **bilinear**. It needs to know where each new pixel lies
+# Blending two neighbours, the nearer with the larger share, is **linear interpolation**; along rows and then columns it is **bilinear**. It needs to know where each new pixel lies
 # *between* the old ones. Its place, measured in old pixels, is its **source coordinate** $u$. There are two conventions. With $W$ old and $W_{\text{out}}$ new pixels, new pixel $c$
 # lies at
 #

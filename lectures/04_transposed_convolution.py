@@ -13,7 +13,7 @@
 # 5. predict where a checkerboard appears, from kernel size and stride alone, and find it in a spectrum and in learned weights,
 # 6. use four cures: a kernel divisible by the stride, a bilinear start, resize and convolve, pixel shuffle.
 #
-# About 75 minutes without the parts marked *at home*. You need lectures 01 (convolution) and 03 (interpolation).
+# About 100 minutes without the parts marked *at home*; a good place for a break is after section 10. You need lectures 01 (convolution) and 03 (interpolation).
 
 # %%
 import numpy as np
@@ -49,7 +49,7 @@ def rows_figure(rows, names, starts=None, highlights=None, cell=0.5, **options):
 
 
 # %% [markdown]
-# Images are arrays of channels × height × width (C×H×W); a batch of them is N×C×H×W, as in PyTorch.
+# Images are arrays of channels × height × width (C×H×W); a batch of $N$ images is N×C×H×W, as in PyTorch.
 
 # %% [markdown]
 # ## 1 · Two ways to make a picture larger
@@ -253,9 +253,9 @@ figures.show(
 # before. So the row that appears is one that had been cut off: 3, 7, 4, 4. Only where $o > p$ do rows appear that no stamp reaches.
 
 # %% [markdown]
-# **Dilation** $d$ spreads the stamp: its numbers lie $d$ pixels apart, so it reaches over $d(k-1)+1$ pixels. All together:
+# **Dilation** $d$ spreads the stamp: its numbers lie $d$ pixels apart, so it reaches over $d(k-1)+1$ pixels.
 #
-# $$H_{\text{out}} = (H - 1)\, s + d(k - 1) + 1 + o - 2p$$
+# **Predict, then run.** A 3×3 stamp with dilation 2: how many rows does it cover? What stands between its numbers?
 
 # %%
 single, kernel = np.ones((1, 1, 1)), np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
@@ -275,9 +275,13 @@ figures.show(
 )
 
 # %% [markdown]
-# Our loops know $x$, $w$ and $s$ only. The sizes can be checked against PyTorch for many options at once.
+# All together, and this is what `output_size` above computes:
 #
-# **Predict, then run.** Which of these three doubles the number of rows exactly? `k=3`; `k=4, p=1`; `k=3, p=1, o=1`. (Stride 2, from 10 rows.)
+# $$H_{\text{out}} = (H - 1)\, s + d(k - 1) + 1 + o - 2p$$
+#
+# $o$ has to be smaller than $s$ or $d$, otherwise the functions refuse. Let us check sizes against PyTorch.
+#
+# **Predict, then run.** Stride 2, from 10 rows. Which of these four double the number of rows exactly? `k=3`; `k=4, p=1`; `k=3, p=1`; `k=3, p=1, o=1`.
 
 # %%
 import torch
@@ -290,7 +294,7 @@ for k, p, o in [(3, 0, 0), (4, 1, 0), (3, 1, 0), (3, 1, 1)]:
     print(f"10 rows, k={k}, p={p}, o={o}: {theirs.shape[-1]} rows")
 
 # %% [markdown]
-# Two recipes for doubling: $k = 4, p = 1$, and $k = 3, p = 1, o = 1$. The first is the better one; section 11 says why.
+# Two recipes for doubling: $k = 4, p = 1$, and $k = 3, p = 1, o = 1$. They are not equally good; section 11 says why.
 
 # %% [markdown]
 # ## 5 · Gathering: the same, asked from the output
@@ -350,8 +354,8 @@ figures.show(
 )
 
 # %% [markdown]
-# So a transposed convolution with stride $s$ is really $s$ small convolutions (in two dimensions $s^2$), woven together like threads. Remember this picture: the checkerboard,
-# and two of its cures, follow from it.
+# So a transposed convolution with stride $s$ is $s$ small convolutions (in two dimensions $s^2$), woven together like threads. Remember this picture: the checkerboard and its cures
+# follow from it.
 
 # %% [markdown]
 # ## 6 · Whole arrays, channels, and all the options
@@ -459,7 +463,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Nobody builds this matrix for real pictures: it is almost all zeros. **Predict, then run.** How many of the numbers of $C$ are zero for 64×64 inputs, 4×4 kernel, stride 2,
+# *At home.* Nobody builds this matrix for real pictures: it is almost all zeros. **Predict, then run.** How many of the numbers of $C$ are zero for 64×64 inputs, 4×4 kernel, stride 2,
 # padding 1: half, nine tenths, or more?
 
 # %%
@@ -516,8 +520,8 @@ figures.show(
 )
 
 # %% [markdown]
-# More blurred: the kernel is symmetric, so its transpose blurs again. What undoes the blur is a division of spectra, and that *is* deconvolution. (A wrap-around border makes it
-# exact here; noise would spoil it.)
+# More blurred: the kernel is symmetric, so its transpose blurs again. What undoes the blur is a division of spectra, and that *is* deconvolution. (A wrap-around border and numbers
+# without noise make it exact here.)
 #
 # **"Fractionally strided convolution"** describes one way to compute it: put $s-1$ zeros between the inputs, then convolve with stride 1. One step of the output is then
 # $1/s$ of a step of the input.
@@ -529,7 +533,7 @@ print("with zeros between:", spread)
 print("convolved:         ", np.convolve(spread, w))
 
 # %% [markdown]
-# Correct, but wasteful: most products have an inserted zero as a factor. **Predict, then run.** For stride 2 in two dimensions, which share of the products is useful?
+# The same numbers as in section 2. Correct, but wasteful: most products have an inserted zero as a factor. **Predict, then run.** For stride 2 in two dimensions, which share of the products is useful?
 
 # %%
 def useful_share(n, k, s):
@@ -542,7 +546,7 @@ for k, s in [(4, 2), (8, 4), (64, 32)]:
     print(f"kernel {k:2}, stride {s:2}: {useful_share(64, k, s):.2%} of the products are useful")
 
 # %% [markdown]
-# About $1/s^2$ of the work counts. The phases of section 5 do the same without the rest. So this course says *transposed convolution*, the name of what it is.
+# About $1/s^2$ of the products are useful. The phases of section 5 do the same without the rest. So this course says *transposed convolution*, the name of what it is.
 
 # %% [markdown]
 # ## 9 · The gradient
@@ -586,7 +590,7 @@ print("gradient of w:", np.array(dw))
 # %% [markdown]
 # ## 10 · Are we right? Ask PyTorch
 #
-# Two images, three input channels, two output channels, odd sizes, overlapping stamps, every option.
+# Two images, three input channels, two output channels, unequal sides, overlapping stamps, every option that our function has.
 
 # %%
 images = rng.standard_normal((2, 3, 5, 4), dtype=np.float32)
@@ -629,7 +633,7 @@ grouped = rng.standard_normal((3, 1, 4, 4), dtype=np.float32)
 compare.with_torch(conv_transpose2d, images, grouped, stride=2, padding=1, groups=3)
 
 # %% [markdown]
-# And when it is wrong? The commonest slip: stamps that *replace* what is there, `=` instead of `+=`.
+# And when it is wrong? A common slip: stamps that *replace* what is there, `=` instead of `+=`.
 #
 # **Predict, then run.** Kernel 3, stride 2. Will all values be wrong, or only some? Read what the comparison says.
 
@@ -649,6 +653,8 @@ compare.with_torch(
 )
 
 # %% [markdown]
+# Only where stamps overlap.
+#
 # *At home.* The gradient without PyTorch, by finite differences.
 
 # %%
@@ -697,11 +703,11 @@ figures.show(
 
 # %% [markdown]
 # Section 5 explains it. A pixel of phase $r$ is touched once for each of its weights $w_r, w_{r+s}, \dots$ The $k$ weights are dealt out to the $s$ phases like cards. They come out
-# even exactly when $s$ divides $k$:
+# even (the same number for each phase) exactly when $s$ divides $k$:
 #
 # $$k \bmod s = 0 \iff \text{away from the edges every pixel is touched equally often}$$
 #
-# One often reads that stamps must not overlap. That is more than needed: with kernel 4 and stride 2 they overlap everywhere, and evenly.
+# One sometimes reads that stamps must not overlap. That is more than needed: with kernel 4 and stride 2 they overlap everywhere, and evenly.
 
 # %% [markdown]
 # In two dimensions the count is the product of the counts of row and column.
@@ -730,7 +736,9 @@ figures.show(
 
 # %% [markdown]
 # A checkerboard, drawn by counting alone: 4, 2, 2, 1. If all weights were equal, one pixel in four would come out four times as bright as its diagonal neighbour. Here are
-# more kernels and strides; each map has its own scale from 0.
+# more kernels and strides; each map has its own scale, dark blue for 0 and yellow for its largest count.
+#
+# **Predict, then run.** Which of the 24 will be flat, of one colour?
 
 # %% jupyter={"source_hidden": true}
 # Figure: overlap maps over kernel and stride
@@ -740,8 +748,8 @@ for s, line in zip(strides, axes, strict=True):
     for k, ax in zip(kernels, line, strict=True):
         middle = overlap_map(k, s, n=10)[2 * s + 2 : 5 * s + 2, 2 * s + 2 : 5 * s + 2]
         figures.draw_array(ax, middle, vmin=0, vmax=middle.max(), numbers=False)
-        even = k % s == 0
-        ax.set_title(f"k={k} even" if even else f"k={k}", fontweight="bold" if even else "normal")
+        even = np.ptp(middle) == 0
+        ax.set_title(f"k={k}, flat" if even else f"k={k}", fontweight="bold" if even else "normal")
     line[0].set_ylabel(f"stride {s}", fontsize=13)
 fig.tight_layout()
 figures.show(
@@ -776,7 +784,7 @@ def stacked_row(weights, s, layers, n=400):
 rows = {layers: stacked_row(np.ones(3), 2, layers)[:8] for layers in (1, 2, 3)}
 for layers, row in rows.items():
     ratio = row.max() / row.min()
-    print(f"{layers} layers: counts {row.astype(int)}, ratio {ratio:.0f}, in 2-D {ratio**2:.0f}")
+    print(f"layers {layers}: counts {row.astype(int)}, ratio {ratio:.0f}, in 2-D {ratio**2:.0f}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: overlap maps of one, two and three layers
@@ -793,7 +801,9 @@ figures.show(
 )
 
 # %% [markdown]
-# It grows with every layer, and longer periods appear. Now the spectra:
+# 3 for two layers, 5 for three: it grows with every layer, and longer periods appear.
+#
+# **Predict, then run.** Now the spectra. A row 2, 1, 2, 1, … repeats every 2 pixels. At which frequency is its peak? And which of the five cases below have none?
 
 # %%
 cases = {
@@ -807,7 +817,7 @@ frequencies = np.fft.rfftfreq(144)
 spectra = {name: np.abs(np.fft.rfft(row - row.mean())) / 144 for name, row in cases.items()}
 for name, spectrum in spectra.items():
     peaks = frequencies[spectrum > 1e-9]
-    print(f"{name:16} peaks at {', '.join(f'{f:.3f}' for f in peaks) or 'no frequency'}")
+    print(f"{name:16} peaks: {', '.join(f'{f:.3f}' for f in peaks) or 'none'}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: counts and their spectra
@@ -828,7 +838,10 @@ figures.show(
 )
 
 # %% [markdown]
-# The control, $k \bmod s = 0$, is flat: no peak, with one layer or two. And in two dimensions? The repeating 2×2 cell of section 11 holds all there is to know.
+# The control, $k \bmod s = 0$, is flat: no peak, with one layer or two.
+#
+# *At home.* And in two dimensions? The framed 2×2 cell of section 11 repeats; its four numbers give the mean and three peaks: for the change from column to column, from row to row,
+# and from diagonal to diagonal.
 
 # %%
 cell = map3[4:6, 4:6]
@@ -897,7 +910,7 @@ def phase_gains(w, s):
 
 
 # %% [markdown]
-# What to look at? Inside a building the input is 1 everywhere. There an output pixel is simply the *sum of the weights of its phase* (and the bias). Call that sum the phase's
+# What to look at? Inside a building the input is 1 everywhere. There an output pixel is the *sum of the weights of its phase* (and the bias). Call that sum the phase's
 # **gain**. Equal gains: no pattern. With weights of 1 the gains are the overlap counts.
 #
 # **Predict, then run.** The weights start at 0, so at first all gains are equal. The phases of kernel 3 have 4, 2, 2 and 1 weights. Do their gains stay equal while it learns? And
@@ -919,7 +932,8 @@ fig, axes = plt.subplots(2, 3, figsize=(11, 4.9), width_ratios=[1, 1.4, 1.4])
 for (left, middle, right), (k, options) in zip(axes, ((3, three), (4, four)), strict=True):
     weight, bias, gains = learned[k]
     score = conv_transpose2d_numpy(coarse[[4]], weight, bias, stride=2, **options)[0, 0]
-    figures.draw_array(left, weight[0, 0], f"learned {k}×{k} weights", fmt=".1f")
+    title = f"learned {k}×{k} weights"
+    figures.draw_array(left, weight[0, 0], title, fmt=".1f", vmin=0, vmax=6)
     level = gains[-1].max() + bias[0]
     middle.imshow(score[20:52, 4:50], vmin=level - 4, vmax=level)
     middle.set(title="scores of a building", xticks=[], yticks=[])
@@ -937,10 +951,11 @@ figures.show(
 )
 
 # %% [markdown]
-# Kernel 3 made a checkerboard out of nothing. After the first step its gains are as 4 : 2 : 2 : 1, because every weight has moved by about the same amount. But the difference
-# *stays*: a pixel with one weight hears one coarse pixel, a pixel with four hears four. If all four say "building", it may be surer. The loss itself wants different scores.
+# Training gave kernel 3 a checkerboard that was not there at the start. After the first step its gains are nearly as 4 : 2 : 2 : 1, because every weight has moved by about the same
+# amount. But the difference *stays*. A pixel with one weight sees one coarse pixel, a pixel with four sees four. If all four are building, it can be surer of its answer, so the loss is
+# smaller with different scores.
 #
-# Does it depend on where training starts? **Predict, then run.** Three random starts instead of zeros.
+# *At home, to the end of the section.* Does it depend on where training starts? **Predict, then run.** Three random starts instead of zeros.
 
 # %%
 def pattern(gains):
@@ -1035,7 +1050,7 @@ for s in (2, 3, 4, 8):
     print(f"stride {s}, kernel {len(kernel):2}: gains differ by {spread:.6f}")
 
 # %% [markdown]
-# No: the counts are uneven, but the *weights* make up for it. What counts is the sum of the weights of each phase. Counting is the special case of equal weights.
+# No: the counts are uneven, but the *weights* make up for it (the differences are 0 up to rounding). What counts is the sum of the weights of each phase. Counting is the special case of equal weights.
 #
 # Is it the interpolation of lecture 03? Inside, yes. At the edge stamps are missing: nothing outside stamps, where interpolation repeats the last pixel.
 
@@ -1055,10 +1070,13 @@ theirs = F.interpolate(
 compare.arrays(ours[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1], name="inside")
 
 # %% [markdown]
-# **Predict, then run.** The same comparison with the edge: what will the diagnosis say?
+# **Predict, then run.** The same comparison with the edge, for one channel of 10×12. How many values differ?
 
 # %%
 compare.arrays(ours[0, 0], theirs[0, 0], name="with the edge")
+
+# %% [markdown]
+# All on the frame one pixel deep: $2 \cdot 12 + 2 \cdot 8 = 40$.
 
 # %% [markdown]
 # **Third cure: resize, then convolve.** Enlarge by a fixed rule, here nearest neighbour, and let an ordinary convolution with stride 1 do the learning. Every output pixel then
@@ -1089,8 +1107,8 @@ compare.arrays(
 )
 
 # %% [markdown]
-# A 4×4 kernel, divisible by the stride, and its gains are equal *for any* nine weights: each phase adds up all nine. This cure needs no luck and no training. Its price: the
-# convolution works on the large picture. Here 9 products for each output pixel; a transposed convolution with kernel 4 and stride 2 needs 4.
+# A 4×4 kernel, divisible by the stride, and its gains are equal *for any* nine weights: each phase adds up all nine. Its price: the
+# convolution works on the large picture. Here 9 products for each output pixel; a transposed convolution with kernel 4 and stride 2 needs 4 (section 5: four weights in each phase).
 
 # %% [markdown]
 # **Fourth cure: pixel shuffle.** Compute $s^2$ channels at the *small* size by an ordinary convolution, then weave them: channel $r s + q$ gives the pixels with row phase $r$ and
@@ -1143,10 +1161,10 @@ compare.arrays(
 )
 
 # %% [markdown]
-# So pixel shuffle is a transposed convolution with a divisible kernel, cure one in other clothes. Its phases are independent filters: random ones have unequal sums. The remedy
-# (called ICNR) starts all $s^2$ filters with *the same* weights.
+# Yes. So a convolution with pixel shuffle is a transposed convolution with a divisible kernel, the first cure in another form. Its phases are independent filters: random ones have
+# unequal sums. The remedy (called ICNR) starts all $s^2$ filters with *the same* weights.
 #
-# Now compare them all. A flat input, random weights of mean 0, as at the start of training; 20 draws each.
+# *At home, to the end of the section.* Now compare them all. A flat input, random weights of mean 0, as at the start of training; 20 draws each.
 #
 # **Predict, then run.** Which of the six start without any pattern?
 
@@ -1173,13 +1191,13 @@ for name, kernel_of in ways.items():
     print(f"{name:30} pattern {median_pattern(kernel_of):.2f}")
 
 # %% [markdown]
-# Three do. A divisible kernel alone does not promise an even *start*; it promises that nothing in the counts stands in the way of an even *end*, as section 13 showed. Only resize
-# and convolve stays even whatever it learns.
+# Three do. A divisible kernel alone does not promise equal gains at the *start*. It gives every phase equally many weights, and with them training ended with nearly equal gains in
+# section 13. Of these ways, only resize and convolve keeps them equal whatever it learns.
 
 # %% [markdown]
 # ## 15 · On real pictures
 #
-# Four ways to enlarge a photograph twice by 2, so by 4. Weights nearly equal, as in section 1.
+# Four ways to enlarge a photograph twice by 2, so by 4. Where weights are random, they are nearly equal, as in section 1.
 #
 # **Predict, then run.** Kernel 3 leaves peaks in the spectrum. At which two frequencies? (Section 12 had the same two layers.)
 
@@ -1207,24 +1225,27 @@ for (above, below), (way, picture) in zip(axes.T, pictures.items(), strict=True)
     grey = picture.mean((0, 1))
     spectrum = np.abs(np.fft.rfft((grey - grey.mean()) * np.hanning(384), axis=1)).mean(0) / 384
     below.plot(np.fft.rfftfreq(384), spectrum)
-    below.set(yscale="log", ylim=(1e-6, 1e-1), xticks=[0, 0.25, 0.5], xlabel="cycles per pixel")
+    below.set(yscale="log", ylim=(1e-6, 1), xticks=[0, 0.25, 0.5], xlabel="cycles per pixel")
 axes[1, 0].set_ylabel("spectrum of the rows")
 fig.tight_layout()
 figures.show(
     fig,
     alt="A cat enlarged four ways. Kernel 3: a grid over it, and peaks in its spectrum at 0.25 and "
-    "0.5. Kernel 4: a faint grid and two small peaks. The last two: blurred, no grid, no peaks.",
+    "0.5. Kernel 4: a faint grid and two smaller peaks. The last two: blurred, no grid, no sharp "
+    "peaks; their curves fall at 0.25 and 0.5.",
     dpi=90,
 )
 
 # %% [markdown]
-# Kernel 4 has small peaks at the same places: its random weights are *nearly* equal, so its gains are. Bilinear weights and resize and convolve have none.
+# At 0.25 and 0.5. Kernel 4 has smaller peaks at the same places: its random weights are only *nearly* equal, and so are its gains. Bilinear weights, and resize and convolve, have
+# no peak there.
 
 # %% [markdown]
 # Now the last layer of an FCN. A network gives scores for each class at stride 8, and a transposed convolution enlarges them by 8. Suppose its scores are perfect: the share of each
-# class in each 8×8 cell. How many pixels get the right label, with the 8×8 stamp of ones (nearest neighbour) and with the bilinear 16×16 stamp?
+# class in each 8×8 cell. Lecture 03 enlarged such shares by `interpolate`: 93.0% of the pixels were right with nearest neighbour, 95.6% with bilinear interpolation. Here the 8×8 stamp
+# of ones does the former and the bilinear 16×16 stamp the latter.
 #
-# **Predict, then run.** Lecture 02 lost most of the poles at this stride. Does smoother enlarging bring them back?
+# **Predict, then run.** At the edge of the picture the bilinear stamps give smaller scores than interpolation. Does that change the labels?
 
 # %%
 def label_pixels(labels, num_classes, kernel):
@@ -1261,7 +1282,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Smoother outlines, more pixels right; what is thinner than the cell stays lost. The FCN therefore also uses finer layers (lecture 12).
+# The same percentages: at the edge the scores of *all* classes shrink by the same factor, so the largest stays the largest. Outlines are smoother and more pixels are right; most of
+# what is thinner than a cell stays lost. The FCN therefore also uses finer layers (lecture 12).
 #
 # The next cell does the same on real street scenes if the CamVid data set is on this machine. Otherwise it says so.
 
@@ -1305,7 +1327,7 @@ def explore(kernel_size=3, stride=2, layers=1, weights="ones"):
     axes[2].plot(np.fft.rfftfreq(144), spectrum)
     axes[2].set(title="spectrum", xlabel="cycles per pixel", ylim=(0, max(1, spectrum.max())))
     fig.tight_layout()
-    figures.show(fig, alt=f"Kernel {kernel_size}, stride {stride}: map, row and spectrum of gains.")
+    figures.show(fig, alt=f"Kernel {kernel_size}, stride {stride}: gains as map, row, spectrum.")
 
 
 ipywidgets.interact(
@@ -1313,7 +1335,7 @@ ipywidgets.interact(
 );
 
 # %% [markdown]
-# A still picture, for readers without a running kernel: kernel 5, stride 3. **Predict:** which count comes once in three?
+# A still picture, for readers without a running notebook: kernel 5, stride 3. **Predict:** along a row, which count comes once in every three pixels?
 
 # %% jupyter={"source_hidden": true}
 # Figure: kernel 5, stride 3
@@ -1327,7 +1349,7 @@ explore(kernel_size=5, stride=3)
 # * **Padding that makes the output larger.** It cuts off.
 # * **Output padding as a frame of zeros.** It keeps a row that padding would have cut off, at the bottom and right only.
 # * **Flipping the stamp.** Scattering does not flip; the convolution behind "fractionally strided" does, if written with `conv2d`.
-# * **Kernel 3 with stride 2** because it "works": sizes fit, the pattern comes.
+# * **Kernel 3 with stride 2**, because the sizes fit. The pattern comes with it.
 # * **Testing with $k = s$ only.** Without overlap, `=` and `+=` agree.
 # * **Expecting it to undo a convolution.** It has the right shape, no more.
 
@@ -1338,16 +1360,15 @@ explore(kernel_size=5, stride=3)
 # * $H_{\text{out}} = (H-1)\,s + d(k-1) + 1 + o - 2p$.
 # * Its gradient for the input is the ordinary convolution, and the other way round.
 # * Each phase of the output has its own weights. Their sums are the gains; unequal gains are the checkerboard.
-# * With equal weights the gains are even exactly when $k \bmod s = 0$. In our training kernels that are not
-#   divisible kept a pattern; divisible ones kept hardly any.
+# * With equal weights the gains are equal exactly when $k \bmod s = 0$. In our training, kernels not divisible by the stride kept a pattern; divisible ones kept hardly any.
 # * Cures: divisible kernels, bilinear start, resize and convolve, pixel shuffle (with equal filters at the start).
 
 # %% [markdown]
 # ## Exercises
 #
 # 1. The last layer of some networks is a transposed convolution with kernel 1, stride 1 and as many output channels as classes. What does it do? Write it as a `conv2d`.
-# 2. A network's maps have 15 rows, a pooling makes 7 of them. Find $k, p, o$ with stride 2 that lead from 7 back to exactly 15, with $k$ even and $o = 0$ or $1$.
-# 3. A layer with kernel 3, stride 2 and weights 1 is followed by a 2×2 average pooling with stride 1. What does the overlap map become? Why?
+# 2. A network's maps have 15 rows; a pooling makes 7 rows of them. Find $k, p, o$ with stride 2 that lead from 7 back to exactly 15, with $k$ even and $o = 0$ or $1$.
+# 3. A layer with kernel 3, stride 2 and weights 1 is followed by 2×2 average pooling with stride 1. What does the overlap map become? Why?
 # 4. Set $o = 2$, $p = 1$, $k = 3$, $s = 3$. Which output rows does no stamp reach? What do they hold when there is a bias?
 # 5. Which $k \le 16$ and $p$ enlarge by 8 exactly and evenly without output padding?
 # 6. Without overlap ($k = s$), whole-array transposed convolution needs no loop: a product, a reshape and a transpose. Write it.
@@ -1372,6 +1393,6 @@ explore(kernel_size=5, stride=3)
 # * A. Odena, V. Dumoulin, C. Olah, *Deconvolution and checkerboard artifacts*, Distill 2016 (overlap counts, resize and convolve).
 # * W. Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural network*, CVPR 2016 (pixel shuffle).
 # * W. Shi et al., *Is the deconvolution layer the same as a convolutional layer?*, arXiv:1609.07009.
-# * A. Aitken et al., *Checkerboard artifact free sub-pixel convolution*, arXiv:1707.02937 (ICNR).
-# * O. Ronneberger, P. Fischer, T. Brox, *U-Net*, MICCAI 2015 (2×2 up-convolution).
+# * A. Aitken et al., *Checkerboard artifact free sub-pixel convolution: a note on sub-pixel convolution, resize convolution and convolution resize*, arXiv:1707.02937 (ICNR).
+# * O. Ronneberger, P. Fischer, T. Brox, *U-Net: convolutional networks for biomedical image segmentation*, MICCAI 2015 (2×2 up-convolution).
 # * PyTorch documentation, `torch.nn.functional.conv_transpose2d` and `pixel_shuffle`.

@@ -15,8 +15,8 @@
 # | 00 | [What is segmentation?](00_what_is_segmentation.ipynb) | label maps, one-hot vectors, panoptic quality | 60 |
 # | 01 | [Patch by patch: the early way](01_patch_by_patch.ipynb) | a sliding window, conv2d three ways | 90 |
 # | 02 | [Pooling](02_pooling.ipynb) | max and average pooling, their gradients | 50 |
-# | 03 | [Unpooling and interpolation](03_unpooling.ipynb) | max unpooling, bilinear interpolation | 50 |
-# | 04 | [Transposed convolution](04_transposed_convolution.ipynb) | conv_transpose2d, checkerboards and their cures | 75 |
+# | 03 | [Unpooling and interpolation](03_unpooling.ipynb) | max unpooling, bilinear interpolation | 75 |
+# | 04 | [Transposed convolution](04_transposed_convolution.ipynb) | conv_transpose2d, checkerboards and their cures | 100 |
 # | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 50 |
 # | 06 | [Losses](06_losses.ipynb) | cross-entropy, Dice, Jaccard, Lovász | 75 |
 # | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 50 |

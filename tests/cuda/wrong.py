@@ -26,6 +26,7 @@ class Wrong:
     block: tuple = (32,)
     shared_mem: int = 0
     limits: dict = field(default_factory=dict)
+    needs_gcc: bool = False  # clang loads the four numbers one by one, which is legal
 
     @property
     def lines(self) -> list[int | None]:
@@ -98,7 +99,7 @@ BOUNDS = [
     Wrong("write to constant memory", y_kernel("  float* w = (float*)weights;\n  w[i % 9] = 1; // here\n  y[i] = 0;", "__constant__ float weights[9];\n"),
           "read only", one(32), ("cannot change __constant__ memory",), "weights", 0),
     Wrong("four numbers at an odd place", y_kernel("  float4 v = *(float4*)(y + i); // here\n  if (v.x + v.y + v.z + v.w < 0) y[i] = 0;"),
-          "misaligned", one(64), ("16 bytes at once", "multiple of 16"), "y", 1),
+          "misaligned", one(64), ("16 bytes at once", "multiple of 16"), "y", 1, needs_gcc=True),
 ]  # fmt: skip
 
 UNINITIALISED = [

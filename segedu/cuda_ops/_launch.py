@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,8 +63,14 @@ def xp() -> Any:
     return np
 
 
-def operator(function: Callable) -> Callable:
-    """An operator that takes arrays of NumPy or CuPy and returns the same kind, whichever its machine works with."""
+def operator(function: Callable | None = None, *, updates: Sequence[str] = ()) -> Callable:
+    """An operator that takes arrays of NumPy or CuPy and returns the same kind, whichever its machine works with.
+
+    `updates` names the arguments that it changes in place.
+    """
+    if function is None:
+        return functools.partial(operator, updates=updates)
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: object, **kwargs: object) -> object:
@@ -71,8 +78,14 @@ def operator(function: Callable) -> Callable:
         home = type(given[0]).__module__.partition(".")[0] if given else "numpy"
         if home == xp().__name__:
             return function(*args, **kwargs)
-        result = function(*_each(_here, args), **{name: _each(_here, value) for name, value in kwargs.items()})
-        return _each(_to_cupy if home == "cupy" else _to_numpy, result)
+        before = signature.bind(*args, **kwargs).arguments
+        moved = {name: _each(_here, value) for name, value in before.items()}
+        back = _to_cupy if home == "cupy" else _to_numpy
+        result = _each(back, function(**moved))
+        for name in updates:
+            if before.get(name) is not None:
+                before[name][...] = back(moved[name])
+        return result
 
     return call
 
@@ -122,6 +135,15 @@ def empty(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
 def contiguous(array: np.ndarray, dtype: np.typing.DTypeLike = None) -> np.ndarray:
     """The array in reading order in memory, as kernels see it: itself where it is, else a copy."""
     return xp().ascontiguousarray(array, dtype)
+
+
+def aligned(*arrays: np.ndarray, size: int = 16) -> bool:
+    """Whether all arrays begin at a multiple of `size` bytes, so that a thread can read so many at once."""
+    return all(_address(array) % size == 0 for array in arrays)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
 def planes(array: np.ndarray) -> np.ndarray:
@@ -174,6 +196,16 @@ def over_planes(planes: int, height: int, width: int, threads: int = THREADS) ->
     deep = min(threads // (columns * rows), _power_of_two(planes), 64)
     grid = (-(-width // columns), -(-height // rows), min(-(-planes // deep), 65535))
     return Threads(grid, (columns, rows, deep))
+
+
+def over_warps(items: int, warps: int = 8) -> Threads:
+    """A warp for each item, blocks of (32, warps) threads; a kernel must step on by the size of the grid.
+
+    >>> over_warps(100)
+    Threads(grid=(13, 1, 1), block=(32, 8, 1))
+    """
+    rows = min(warps, _power_of_two(items))
+    return Threads((min(-(-items // rows), 2**31 - 1), 1, 1), (32, rows, 1))
 
 
 def _power_of_two(number: int) -> int:

@@ -40,3 +40,15 @@ __device__ T block_sum(T value, T* partial) {
   __syncthreads();
   return value;
 }
+
+// The largest of a warp's values, in every lane. NaN is passed over.
+template <typename T>
+__device__ T warp_max(T value) {
+  for (int apart = 16; apart > 0; apart /= 2) value = max(value, __shfl_xor_sync(0xffffffff, value, apart));
+  return value;
+}
+
+template <typename T>
+__device__ T from_lane_0(T value) {
+  return __shfl_sync(0xffffffff, value, 0);
+}

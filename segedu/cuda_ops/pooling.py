@@ -9,7 +9,7 @@ import numpy as np
 
 from segedu import arguments
 from segedu.arguments import IntOrPair
-from segedu.cuda_ops._launch import Kernels, count, empty, operator, over, over_planes, planes, structure, xp
+from segedu.cuda_ops._launch import Kernels, count, empty, operator, over_planes, over_warps, planes, structure, xp
 from segedu.numpy_ops import pooling as shared
 
 kernels = Kernels("pooling.cu")
@@ -125,9 +125,7 @@ def adaptive_avg_pool2d(x: np.ndarray, output_size: int | tuple[int | None, int 
     if count(x.shape[-2:]) < 64 * count(sizes):
         kernels("adaptive_avg_pool2d", x.dtype, over_planes(len(images), *sizes), images, result, *sides)
     else:
-        warps = over(result.size, threads=8)
-        threads = warps._replace(block=(32, warps.block[0], 1))
-        kernels("adaptive_avg_pool2d_by_warp", x.dtype, threads, images, result, *sides)
+        kernels("adaptive_avg_pool2d_by_warp", x.dtype, over_warps(result.size), images, result, *sides)
     return result
 
 

@@ -53,9 +53,7 @@ def relu_backward(grad_output: np.ndarray, x: np.ndarray) -> np.ndarray:
     >>> relu_backward(np.array([5.0, 6.0, 7.0]), np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 7.])
     """
-    grad, x = arguments.floating(grad_output, "grad_output"), arguments.floating(x, "x")
-    arguments.same_shape(grad, x.shape, "grad_output", "x")
-    arguments.same_dtype(x=x, grad_output=grad)
+    grad, x = _check_relu_backward(grad_output, x)
     flat, grads = np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(grad).reshape(-1)
     result = np.empty_like(flat)
 
@@ -67,6 +65,13 @@ def relu_backward(grad_output: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     for_each_block(work, x.size, x.itemsize)
     return result.reshape(x.shape)
+
+
+def _check_relu_backward(grad_output: object, x: object) -> tuple[np.ndarray, np.ndarray]:
+    grad, x = arguments.floating(grad_output, "grad_output"), arguments.floating(x, "x")
+    arguments.same_shape(grad, x.shape, "grad_output", "x")
+    arguments.same_dtype(x=x, grad_output=grad)
+    return grad, x
 
 
 def _for_each_strip(work: Callable[..., None], dim: int, result: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
@@ -263,11 +268,16 @@ def dropout_backward(grad_output: np.ndarray, mask: np.ndarray) -> np.ndarray:
     >>> dropout_backward(np.array([3.0, 4.0]), np.array([2.0, 0.0]))
     array([6., 0.])
     """
+    grad, mask = _check_dropout_backward(grad_output, mask)
+    with np.errstate(invalid="ignore"):
+        return grad * mask
+
+
+def _check_dropout_backward(grad_output: object, mask: object) -> tuple[np.ndarray, np.ndarray]:
     grad, mask = arguments.floating(grad_output, "grad_output"), arguments.floating(mask, "mask")
     arguments.same_shape(mask, grad.shape, "mask", "grad_output")
     arguments.same_dtype(grad_output=grad, mask=mask)
-    with np.errstate(invalid="ignore"):
-        return grad * mask
+    return grad, mask
 
 
 def concatenate(arrays: Sequence[np.ndarray], dim: int = 0) -> np.ndarray:
@@ -290,14 +300,19 @@ def concatenate(arrays: Sequence[np.ndarray], dim: int = 0) -> np.ndarray:
     >>> concatenate([np.zeros((1, 2)), np.ones((1, 3))], dim=1)
     array([[0., 0., 1., 1., 1.]])
     """
-    if isinstance(arrays, np.ndarray) or not isinstance(arrays, Sequence):
+    _check_concatenate(arrays, dim)
+    return np.concatenate(arrays, arguments.axis(dim, arrays[0].ndim))
+
+
+def _check_concatenate(arrays: object, dim: int) -> tuple[int, ...]:
+    """The shape of the concatenation."""
+    if arguments.is_array(arrays) or not isinstance(arrays, Sequence):
         raise TypeError(f"arrays must be a list or tuple of arrays, not {type(arrays).__name__}")
     if not arrays:
         raise ValueError("arrays=[] must hold at least one array")
     named = {f"arrays[{number}]": arguments.floating(a, f"arrays[{number}]") for number, a in enumerate(arrays)}
     arguments.same_dtype(**named)
-    _joined_shape([array.shape for array in arrays], dim, "arrays")
-    return np.concatenate(arrays, arguments.axis(dim, arrays[0].ndim))
+    return _joined_shape([array.shape for array in arrays], dim, "arrays")
 
 
 def _joined_shape(shapes: Sequence[tuple[int, ...]], dim: int, name: str) -> tuple[int, ...]:
@@ -332,11 +347,18 @@ def concatenate_backward(
     >>> concatenate_backward(np.array([1.0, 2.0, 3.0]), [(1,), (2,)])
     (array([1.]), array([2., 3.]))
     """
+    grad = _check_concatenate_backward(grad_output, input_shapes, dim)
+    axis = arguments.axis(dim, grad.ndim)
+    ends = np.cumsum([one[axis] for one in input_shapes])
+    return tuple(np.ascontiguousarray(part) for part in np.split(grad, ends[:-1], axis))
+
+
+def _check_concatenate_backward(
+    grad_output: object, input_shapes: Sequence[tuple[int, ...]], dim: int
+) -> np.ndarray:
     grad = arguments.floating(grad_output, "grad_output")
     if not input_shapes:
         raise ValueError("input_shapes=[] must hold at least one shape")
     shape = _joined_shape(input_shapes, dim, "input_shapes")
     arguments.same_shape(grad, shape, "grad_output", "the concatenation")
-    axis = arguments.axis(dim, grad.ndim)
-    ends = np.cumsum([one[axis] for one in input_shapes])
-    return tuple(np.ascontiguousarray(part) for part in np.split(grad, ends[:-1], axis))
+    return grad

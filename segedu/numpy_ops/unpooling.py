@@ -85,10 +85,7 @@ def max_unpool2d_backward(grad_output: np.ndarray, indices: np.ndarray) -> np.nd
     >>> max_unpool2d_backward(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[2]]]))
     array([[[3.]]])
     """
-    grad = arguments.images(grad_output, "grad_output")
-    arguments.int64(indices, "indices")
-    if indices.ndim != grad.ndim or indices.shape[:-2] != grad.shape[:-2]:
-        raise ValueError(f"indices has shape {indices.shape}; it must agree with grad_output {grad.shape} but for H, W")
+    grad = _check_max_unpool2d_backward(grad_output, indices)
     grads, places = planes(grad), planes(indices)
     result = np.empty(places.shape, grad.dtype)
 
@@ -99,6 +96,14 @@ def max_unpool2d_backward(grad_output: np.ndarray, indices: np.ndarray) -> np.nd
 
     for_each_block(work, len(grads), grads.itemsize * grad.shape[-2] * grad.shape[-1])
     return result.reshape(indices.shape)
+
+
+def _check_max_unpool2d_backward(grad_output: object, indices: object) -> np.ndarray:
+    grad = arguments.images(grad_output, "grad_output")
+    arguments.int64(indices, "indices")
+    if indices.ndim != grad.ndim or indices.shape[:-2] != grad.shape[:-2]:
+        raise ValueError(f"indices has shape {indices.shape}; it must agree with grad_output {grad.shape} but for H, W")
+    return grad
 
 
 def _check_places(places: np.ndarray, size: Pair) -> None:

@@ -287,13 +287,8 @@ def pixel_shuffle(x: np.ndarray, upscale_factor: int) -> np.ndarray:
     array([[[1., 2., 5., 6.],
             [3., 4., 7., 8.]]])
     """
-    x = arguments.floating(x, "x")
-    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
-    if x.ndim < 3:
-        raise ValueError(f"x has shape {x.shape}; it must have at least 3 dimensions, …×C×H×W")
+    x, r = _check_pixel_shuffle(x, upscale_factor)
     *batch, channels, height, width = x.shape
-    if channels % r**2:
-        raise ValueError(f"x has {channels} channels; they must be a multiple of upscale_factor² = {r**2}")
     count = int(np.prod(batch)) * (channels // r**2)
     source = np.ascontiguousarray(x).reshape(count, r, r, height, width)
     result = np.empty((count, height * r, width * r), x.dtype)
@@ -305,6 +300,17 @@ def pixel_shuffle(x: np.ndarray, upscale_factor: int) -> np.ndarray:
 
     for_each_block(work, count, x.itemsize * r * r * height * width)
     return result.reshape(*batch, channels // r**2, height * r, width * r)
+
+
+def _check_pixel_shuffle(x: object, upscale_factor: int) -> tuple[np.ndarray, int]:
+    x = arguments.floating(x, "x")
+    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
+    if x.ndim < 3:
+        raise ValueError(f"x has shape {x.shape}; it must have at least 3 dimensions, …×C×H×W")
+    channels = x.shape[-3]
+    if channels % r**2:
+        raise ValueError(f"x has {channels} channels; they must be a multiple of upscale_factor² = {r**2}")
+    return x, r
 
 
 def pixel_shuffle_backward(grad_output: np.ndarray, upscale_factor: int) -> np.ndarray:
@@ -325,12 +331,7 @@ def pixel_shuffle_backward(grad_output: np.ndarray, upscale_factor: int) -> np.n
     >>> pixel_shuffle_backward(np.array([[[1.0, 2.0], [3.0, 4.0]]]), 2).ravel()
     array([1., 2., 3., 4.])
     """
-    grad = arguments.floating(grad_output, "grad_output")
-    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
-    if grad.ndim < 3 or grad.shape[-2] % r or grad.shape[-1] % r:
-        raise ValueError(
-            f"grad_output has shape {grad.shape}; it must be …×C×H×W, H and W multiples of upscale_factor={r}"
-        )
+    grad, r = _check_pixel_shuffle_backward(grad_output, upscale_factor)
     *batch, channels, height, width = grad.shape
     count = int(np.prod(batch)) * channels
     source = np.ascontiguousarray(grad).reshape(count, height, width)
@@ -343,3 +344,13 @@ def pixel_shuffle_backward(grad_output: np.ndarray, upscale_factor: int) -> np.n
 
     for_each_block(work, count, grad.itemsize * height * width)
     return result.reshape(*batch, channels * r**2, height // r, width // r)
+
+
+def _check_pixel_shuffle_backward(grad_output: object, upscale_factor: int) -> tuple[np.ndarray, int]:
+    grad = arguments.floating(grad_output, "grad_output")
+    r = arguments.integer(upscale_factor, "upscale_factor", minimum=1)
+    if grad.ndim < 3 or grad.shape[-2] % r or grad.shape[-1] % r:
+        raise ValueError(
+            f"grad_output has shape {grad.shape}; it must be …×C×H×W, H and W multiples of upscale_factor={r}"
+        )
+    return grad, r

@@ -24,7 +24,7 @@ MARKS = {
     "cuda-checked-reverse": [needs_compiler, pytest.mark.slow],
     "cuda-gpu": [pytest.mark.gpu],
 }
-WRITTEN = {"test_pooling"}
+WRITTEN = {"test_pooling", "test_unpooling", "test_upsampling", "test_activations", "test_normalization"}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in MARKS.items()])

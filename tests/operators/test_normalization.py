@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-import segedu.numpy_ops
 from segedu import compare
 from tests.loops import normalization as loops
 from tests.values import draw
@@ -81,7 +80,7 @@ def test_batch_norm_equals_pytorch(ops, rng, shape, training, dtype):
 
 
 @given(st.data())
-def test_batch_norm_equals_pytorch_on_drawn_arguments(data):
+def test_batch_norm_equals_pytorch_on_drawn_arguments(ops, data):
     pixels = data.draw(st.lists(st.integers(1, 6), max_size=3), label="pixels")
     shape = (data.draw(st.integers(2, 4), label="batch"), data.draw(st.integers(1, 4), label="channels"), *pixels)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32), label="seed"))
@@ -91,7 +90,7 @@ def test_batch_norm_equals_pytorch_on_drawn_arguments(data):
         "momentum": data.draw(st.floats(0, 1), label="momentum"),
         "eps": data.draw(st.floats(1e-3, 1), label="eps"),
     }
-    agrees(segedu.numpy_ops, draw(rng, shape, "normal", np.float64), mean, variance, weight, bias, **arguments)
+    agrees(ops, draw(rng, shape, "normal", np.float64), mean, variance, weight, bias, **arguments)
 
 
 def test_channels_larger_than_a_block_are_normalised_alike(ops, rng):

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import segedu.numpy_ops
 from segedu import compare
 from tests.loops import unpooling as loops
 from tests.values import KINDS, draw
@@ -54,7 +53,7 @@ def test_max_unpool2d_equals_pytorch(ops, rng, shape, kernel_size, stride):
 
 
 @given(st.data())
-def test_pooling_then_unpooling_equals_pytorch_on_drawn_arguments(data):
+def test_pooling_then_unpooling_equals_pytorch_on_drawn_arguments(ops, data):
     kernel = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)), label="kernel_size")
     stride = tuple(data.draw(st.integers(1, k), label="stride") for k in kernel)
     padding = tuple(data.draw(st.integers(0, k // 2), label="padding") for k in kernel)
@@ -62,7 +61,7 @@ def test_pooling_then_unpooling_equals_pytorch_on_drawn_arguments(data):
     assume(all(n + 2 * p >= k for n, p, k in zip(plane, padding, kernel, strict=True)))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32), label="seed"))
     dtype = data.draw(st.sampled_from([np.float32, np.float64]), label="dtype")
-    ops, x = segedu.numpy_ops, draw(rng, (data.draw(st.integers(0, 2)), 2, *plane), "normal", dtype)
+    x = draw(rng, (data.draw(st.integers(0, 2)), 2, *plane), "normal", dtype)
     values, indices = ops.max_pool2d(x, kernel, stride, padding, return_indices=True)
     unpool_agrees(ops, values, indices, kernel, stride, padding, x.shape)
 

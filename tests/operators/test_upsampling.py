@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import segedu.numpy_ops
 from segedu import compare
 from tests.loops import upsampling as loops
 from tests.values import KINDS, draw
@@ -54,7 +53,7 @@ class TestGridOfArguments:
 
 
 @given(st.data())
-def test_interpolate_equals_pytorch_on_drawn_arguments(data):
+def test_interpolate_equals_pytorch_on_drawn_arguments(ops, data):
     mode = data.draw(st.sampled_from(MODES), label="mode")
     plane = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)), label="plane")
     sizes = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda size: {"size": size})
@@ -67,7 +66,7 @@ def test_interpolate_equals_pytorch_on_drawn_arguments(data):
     assume(legal(shape, **kwargs))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32), label="seed"))
     dtype = data.draw(st.sampled_from([np.float32, np.float64]), label="dtype")
-    agrees(segedu.numpy_ops, draw(rng, shape, data.draw(st.sampled_from(KINDS), label="kind"), dtype), **kwargs)
+    agrees(ops, draw(rng, shape, data.draw(st.sampled_from(KINDS), label="kind"), dtype), **kwargs)
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)

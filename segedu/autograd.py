@@ -83,8 +83,11 @@ class Tensor:
         """The same array off the tape: no gradient goes back through it."""
         return Tensor(self.data, ops=self.ops)
 
-    def __reduce__(self) -> tuple:
+    def __deepcopy__(self, memo: dict) -> Tensor:
         """Copies and pickles hold the array, not the tape."""
+        return type(self)(self.data.copy(), self.requires_grad, self.ops)
+
+    def __reduce__(self) -> tuple:
         return _restored, (type(self), self.data, self.requires_grad, self.ops.__name__)
 
     def __repr__(self) -> str:

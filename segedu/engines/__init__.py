@@ -15,15 +15,17 @@ An engine has the layers of torch.nn by their names (`Conv2d`, `ConvTranspose2d`
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
-from segedu.engines.tape import Tape
+from segedu.engines.base import Engine
+from segedu.engines.tape import Tape, operators
+
+__all__ = ["NAMES", "Engine", "Tape", "get", "operators"]
 
 NAMES = ("numpy", "cuda", "torch")
 
 
-def get(name: str) -> object:
-    """The engine called "numpy", "cuda" or "torch".
+def get(name: str | Engine) -> Engine:
+    """The engine called "numpy", "cuda" or "torch"; an engine is returned as it is, such as one of one's own operators.
 
     Raises:
         ValueError: there is no such engine; or it needs a package that is not installed.
@@ -31,18 +33,18 @@ def get(name: str) -> object:
     >>> get("numpy").Conv2d.__name__
     'Conv2d'
     """
+    if isinstance(name, Engine):
+        return name
     if name not in NAMES:
         raise ValueError(f"engine={name!r} must be one of {', '.join(NAMES)}")
-    if name == "torch":
-        if importlib.util.find_spec("torch") is None:
-            raise ValueError("engine='torch' needs PyTorch, which is not installed")
-        return importlib.import_module("segedu.engines.pytorch").ENGINE
-    if name not in _tapes:
-        operators = f"segedu.{name}_ops"
-        if importlib.util.find_spec(operators) is None:
-            raise ValueError(f"engine={name!r} needs {operators}, which is not there")
-        _tapes[name] = Tape(name, importlib.import_module(operators))
-    return _tapes[name]
+    if name not in _engines:
+        place, need = ("segedu.engines.pytorch", "PyTorch") if name == "torch" else (f"segedu.{name}_ops",) * 2
+        try:
+            module = importlib.import_module(place)
+        except ImportError as error:
+            raise ValueError(f"engine={name!r} needs {need}: {error}") from error
+        _engines[name] = module.PyTorch() if name == "torch" else Tape(name, module)
+    return _engines[name]
 
 
-_tapes: dict[str, Tape] = {}
+_engines: dict[str, Engine] = {}

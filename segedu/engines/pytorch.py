@@ -11,8 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional
 
+from segedu.engines.base import Engine
 
-class PyTorch:
+
+class PyTorch(Engine):
     """torch.nn's layers, and the few functions beside them."""
 
     name = "torch"
@@ -45,6 +47,3 @@ class PyTorch:
 
     def generator(self, module: torch.nn.Dropout, rng: np.random.Generator) -> None:
         pass
-
-
-ENGINE = PyTorch()

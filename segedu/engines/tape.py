@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 
 import numpy as np
 
+import segedu.numpy_ops
 from segedu import nn
 from segedu.autograd import Tensor
+from segedu.engines.base import Engine
 
 
-class Tape:
+class Tape(Engine):
     """segedu.nn's layers; tensors are computed with by the set of operators `ops`.
 
-    Arrays go where the operators want them: `ops.asarray(array)` puts them there, where the operators have one.
+    Arrays stay as they are, unless the operators have a function `asarray`: it puts them where they are wanted.
+
+    >>> def relu(x):
+    ...     print("my own relu")
+    ...     return np.maximum(x, 0)
+    >>> mine = Tape("mine", operators(relu=relu))
+    >>> mine.array(mine.relu(mine.tensor(np.array([-1.0, 2.0]))))
+    my own relu
+    array([0., 2.])
     """
 
     def __init__(self, name: str, ops: ModuleType) -> None:
@@ -42,3 +52,17 @@ class Tape:
 
     def generator(self, module: nn.Dropout, rng: np.random.Generator) -> None:
         module.generator = rng
+
+
+def operators(name: str = "mine", **functions: Callable) -> ModuleType:
+    """The operators in NumPy, but for those that are given: a set of operators, for trying out one's own.
+
+    Raises:
+        ValueError: there is no operator of that name.
+    """
+    ops = ModuleType(name)
+    for operator in segedu.numpy_ops.__all__:
+        setattr(ops, operator, functions.pop(operator, getattr(segedu.numpy_ops, operator)))
+    if functions:
+        raise ValueError(f"{', '.join(functions)}: no such operator in segedu.numpy_ops")
+    return ops

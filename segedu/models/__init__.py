@@ -63,7 +63,7 @@ def create(
     num_classes: int,
     in_channels: int = 3,
     width: float = 1.0,
-    engine: str = "numpy",
+    engine: str | engines.Engine = "numpy",
     seed: int = 0,
     **options: object,
 ) -> Network:
@@ -74,7 +74,8 @@ def create(
         num_classes: channels of the logits.
         in_channels: channels of the images.
         width: factor on the number of channels of all layers between, rounded; 1.0 is the published network.
-        engine: "numpy", "cuda" or "torch" (then the network is a torch.nn.Module).
+        engine: "numpy", "cuda" or "torch" (then the network is a torch.nn.Module); or an engine over one's own
+            operators, see `segedu.engines.Tape`.
         seed: of the first weights, and of dropout on our engines.
         **options: of the network itself; its class names them.
 
@@ -90,7 +91,12 @@ def create(
 
 
 def build(
-    name: str, num_classes: int, in_channels: int = 3, width: float = 1.0, engine: str = "numpy", **options: object
+    name: str,
+    num_classes: int,
+    in_channels: int = 3,
+    width: float = 1.0,
+    engine: str | engines.Engine = "numpy",
+    **options: object,
 ) -> Network:
     """A network whose parameters have shapes but no values, and take no memory; arguments as for `create`."""
     if name not in NETWORKS:

@@ -23,7 +23,7 @@ class Block:
     """
 
     nn = None
-    _classes: dict[tuple[type, str], type] = {}  # noqa: RUF012 (one table for all blocks is meant)
+    _classes: dict[tuple[type, object], type] = {}  # noqa: RUF012 (one table for all blocks is meant)
 
     def __new__(cls, nn: object = None, *arguments: object, **options: object) -> Block:
         return super().__new__(cls if cls.nn is not None else _with_engine(cls, nn))
@@ -33,22 +33,20 @@ class Block:
 
     def __reduce__(self) -> tuple:
         kind = next(base for base in type(self).__mro__ if issubclass(base, Block) and base.nn is None)
-        return _empty, (kind, self.nn.name), self.__dict__
+        return _empty, (kind, self.nn), self.__dict__
 
 
 def _with_engine(cls: type[Block], nn: object) -> type[Block]:
     """The subclass that is a module of the engine; the same one every time."""
-    key = cls, nn.name
+    key = cls, nn
     if key not in Block._classes:
         Block._classes[key] = type(cls.__name__, (cls, nn.Module), {"nn": nn, "__module__": cls.__module__})
     return Block._classes[key]
 
 
-def _empty(cls: type[Block], engine: str) -> Block:
+def _empty(cls: type[Block], nn: object) -> Block:
     """For copies and pickles: a block without its attributes."""
-    from segedu import engines
-
-    return object.__new__(_with_engine(cls, engines.get(engine)))
+    return object.__new__(_with_engine(cls, nn))
 
 
 class Network(Block):

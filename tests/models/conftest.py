@@ -74,9 +74,7 @@ def loss_of(model: object, images: np.ndarray, labels: np.ndarray) -> tuple:
 
 def gradients(model: object) -> dict[str, np.ndarray]:
     """The gradient of every parameter as a NumPy array."""
-    return {
-        name: p.grad.numpy() if hasattr(p.grad, "numpy") else np.asarray(p.grad) for name, p in model.named_parameters()
-    }
+    return {name: model.nn.array(parameter.grad) for name, parameter in model.named_parameters()}
 
 
 def scene(size: tuple[int, int], seeds: tuple[int, ...] = (0, 1)) -> tuple[np.ndarray, np.ndarray]:

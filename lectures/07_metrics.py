@@ -12,7 +12,7 @@
 # 4. compute pixel accuracy, mean accuracy, mean IoU and frequency-weighted IoU from it,
 # 5. treat void pixels, absent classes and several images on purpose, and say which convention a number was made with.
 #
-# About 50 minutes without the parts marked *at home*. You need lecture 00 (label maps) and some NumPy.
+# About 75 minutes without the parts marked *at home*; a good place for a break is after section 5. You need lecture 00 (label maps, one-hot vectors) and some NumPy.
 
 # %%
 import itertools
@@ -34,7 +34,7 @@ rng = np.random.default_rng(7)
 # ## 1 · Right pixels are not enough
 #
 # The plainest measure is **accuracy**: the share of pixels that are right. Below, two predictions for one street. The first one *overlooks everything small*: cars, people, poles
-# and signs got the label of what lies next to them. The second one *is three pixels off*, down and to the right.
+# and signs got the label of the nearest other pixel. The second one *is three pixels off*, down and to the right.
 #
 # **Predict, then run.** Which one would you trust to drive? Which one has the higher accuracy?
 
@@ -45,6 +45,7 @@ scene = street(seed=4, size=(256, 384))
 target = scene.labels
 small_classes = ("car", "pedestrian", "pole", "sign")
 small = np.isin(target, [scene.classes.index(name) for name in small_classes])
+# the small things become holes, and each hole takes the nearest label
 overlooked = expand_labels(np.where(small, 0, target + 1), distance=200) - 1
 three_off = np.pad(target, ((3, 0), (3, 0)), mode="edge")[:-3, :-3]
 
@@ -72,7 +73,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Accuracy prefers the prediction that sees nobody on the road, because small things have few pixels. We need measures that ask class by class; in section 7 they judge the same two predictions.
+# Accuracy prefers the prediction that sees no car and no person, because small things have few pixels. We need measures that ask class by class; in section 7 they judge the same two predictions.
 
 # %% [markdown]
 # ## 2 · Accuracy, top-1 and top-5
@@ -236,6 +237,9 @@ figures.show(
 # **By hand, then run.** How many pixels of *tree* are TP, FP, FN, TN?
 
 # %%
+tree_predicted, tree_true = toy_prediction == 1, toy_target == 1  # two masks
+
+
 def four_counts_loops(prediction, target, c):
     tp = fp = fn = tn = 0
     for row, column in np.ndindex(*target.shape):
@@ -261,7 +265,6 @@ def outcome(predicted, true):
     return predicted + 2 * true
 
 
-tree_predicted, tree_true = toy_prediction == 1, toy_target == 1
 fig = figures.arrays_row(
     [4 * tree_predicted, 4 * tree_true, outcome(tree_predicted, tree_true)],
     ["prediction: tree", "target: tree", "both"],
@@ -338,7 +341,7 @@ for frame in (0, 2, 10, 50):
 # ## 4 · IoU of boxes, IoU of masks
 #
 # Detection compares boxes instead of masks, with the same formula: area of the intersection divided by the area of the union. No pixel needs to be counted. A box is written as (left, top,
-# right, bottom) here, as most detection libraries do; lecture 00 had the rows first.
+# right, bottom) here, as torchvision does; lecture 00 had the rows first: (top, left, bottom, right).
 #
 # Two boxes $A$ and $B$ meet in a box again. Its left edge is the larger of the two left edges, its right edge the smaller of the two right ones. With $w$ and $h$ for its width and height,
 #
@@ -486,7 +489,7 @@ for a, b in ((tree_predicted, tree_true), (inner, outer)):
 # Figure: two pairs of masks
 fig = figures.arrays_row(
     [outcome(tree_predicted, tree_true), outcome(inner, outer)],
-    ["sizes 6 and 6, overlap 3", "sizes 4 and 9,\noverlap 4"],
+    ["sizes 6 and 6,\noverlap 3", "sizes 4 and 9,\noverlap 4"],
     palette=outcomes, numbers=False, cell=0.5,
 )
 figures.label_legend(fig, ("neither", "only A", "only B", "both"), outcomes)
@@ -535,25 +538,8 @@ print(f"IoU 0.8 is Dice {dice_from_jaccard(0.8):.4f}")
 compare.arrays(dice_from_jaccard(jaccard_numpy(a, b)), dice_numpy(a, b))
 
 # %% [markdown]
-# 0.9 and 0.8889 as Dice: nearly the same. Dice is never smaller than Jaccard, so a number needs its name.
+# As Dice, the two are 0.9 and 0.8889: the first is a little better. Dice is never smaller than Jaccard, so a number needs its name.
 #
-# *At home.* **The cosine** does not follow from $J$ alone: it needs to know how unequal the masks are, $r = |A|/|B|$. And if $A$ is the prediction, **precision** $u = |A \cap B|/|A|$ and **recall**
-# $v = |A \cap B|/|B|$ give all three:
-#
-# $$\cos = \frac{D}{2}\left(\sqrt r + \frac{1}{\sqrt r}\right), \qquad \frac{1}{D} = \frac12\left(\frac1u + \frac1v\right), \qquad \cos = \sqrt{u v}, \qquad \frac1J = \frac1u + \frac1v - 1$$
-#
-# Dice is the harmonic mean of precision and recall, the cosine their geometric mean.
-
-# %%
-for a, b in ((tree_predicted, tree_true), (inner, outer)):
-    size_a, size_b, both = sizes(a, b)
-    u, v, r = both / size_a, both / size_b, size_a / size_b
-    print(f"J {1 / (1 / u + 1 / v - 1):.4f} = {jaccard_numpy(a, b):.4f}", end="   ")
-    print(f"D {2 / (1 / u + 1 / v):.4f} = {dice_numpy(a, b):.4f}", end="   ")
-    cosine = dice_numpy(a, b) / 2 * (np.sqrt(r) + 1 / np.sqrt(r))
-    print(f"cos {np.sqrt(u * v):.4f} = {cosine:.4f} = {cosine_numpy(a, b):.4f}")
-
-# %% [markdown]
 # **Predict, then run.** A thousand random pairs of masks, each a dot: $J$ to the right, Dice and cosine upwards. Which of the two kinds of dots lies on one curve?
 
 # %%
@@ -579,6 +565,8 @@ figures.show(
 )
 
 # %% [markdown]
+# Dice follows from Jaccard alone. The cosine does not: its dots spread, because it also depends on how unequal the two masks are.
+#
 # On one mask Dice and Jaccard always agree which of two predictions is better: the curve only rises. On the *mean* of several they may not.
 #
 # **Predict, then run.** System one has $J = 0.5$ on both of two images; system two has 1 and 0.1. Which is better by the mean of $J$? By the mean of Dice?
@@ -587,6 +575,25 @@ figures.show(
 for name, j in (("one", np.array([0.5, 0.5])), ("two", np.array([1.0, 0.1]))):
     d = dice_from_jaccard(j)
     print(f"system {name}: mean Jaccard {j.mean():.3f}   mean Dice {d.mean():.3f}")
+
+# %% [markdown]
+# By the mean of Jaccard system two is better, by the mean of Dice system one.
+#
+# *At home.* To compute **the cosine** from $D$ we must know how unequal the masks are, $r = |A|/|B|$. And if $A$ is the prediction, **precision** $u = |A \cap B|/|A|$ and **recall**
+# $v = |A \cap B|/|B|$ give all three:
+#
+# $$\cos = \frac{D}{2}\left(\sqrt r + \frac{1}{\sqrt r}\right), \qquad \frac{1}{D} = \frac12\left(\frac1u + \frac1v\right), \qquad \cos = \sqrt{u v}, \qquad \frac1J = \frac1u + \frac1v - 1$$
+#
+# Dice is the harmonic mean of precision and recall, the cosine their geometric mean.
+
+# %%
+for a, b in ((tree_predicted, tree_true), (inner, outer)):
+    size_a, size_b, both = sizes(a, b)
+    u, v, r = both / size_a, both / size_b, size_a / size_b
+    print(f"J {1 / (1 / u + 1 / v - 1):.4f} = {jaccard_numpy(a, b):.4f}", end="   ")
+    print(f"D {2 / (1 / u + 1 / v):.4f} = {dice_numpy(a, b):.4f}", end="   ")
+    cosine = dice_numpy(a, b) / 2 * (np.sqrt(r) + 1 / np.sqrt(r))
+    print(f"cos {np.sqrt(u * v):.4f} = {cosine:.4f} = {cosine_numpy(a, b):.4f}")
 
 # %% [markdown]
 # ## 6 · The confusion matrix
@@ -629,8 +636,8 @@ def draw_confusion(ax, matrix, names, fmt=None, highlight=(), fontsize=None, **o
 fig, ax = plt.subplots(figsize=(5.2, 3.8))
 tints = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in (BLUE, VERMILLION, YELLOW)]
 draw_confusion(ax, n, names, highlight=[
-    (1, 1, 1, 1, tints[0]), (0, 1, 1, 1, tints[1]), (2, 1, 1, 1, tints[1]),
-    (1, 0, 1, 1, tints[2]), (1, 2, 1, 1, tints[2])])
+    (0, 1, 1, 1, tints[1]), (2, 1, 1, 1, tints[1]),
+    (1, 0, 1, 1, tints[2]), (1, 2, 1, 1, tints[2]), (1, 1, 1, 1, tints[0])])
 figures.label_legend(fig, ("TP of tree", "FP of tree", "FN of tree"), [BLUE, VERMILLION, YELLOW])
 figures.show(
     fig,
@@ -742,7 +749,7 @@ for function in (confusion_loops, confusion_numpy, ops.confusion_matrix):
 shares = matrix / matrix.sum(axis=1, keepdims=True)
 mistakes = np.where(np.eye(6, dtype=bool), 0, shares)
 i, j = np.unravel_index(mistakes.argmax(), mistakes.shape)
-print(f"largest: {mistakes[i, j]:.0%} of {coffee.classes[i]} were predicted as {coffee.classes[j]}")
+print(f"{mistakes[i, j]:.0%} of the pixels of {coffee.classes[i]} were called {coffee.classes[j]}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: the confusion matrix of the photograph
@@ -799,16 +806,20 @@ for title, value in zip(titles, four_metrics_loops(worked), strict=True):
     print(f"{title:22} {value:.6f}")
 
 # %% [markdown]
-# Accuracy .75 and mean IoU .52, for the same pixels. IoU is stricter: it counts every wrong pixel twice, once as FN of its true class and once as FP of the predicted one.
+# Mean accuracy .67 and mean IoU .52, for the same pixels. IoU is stricter: it counts every wrong pixel twice, once as FN of its true class and once as FP of the predicted one.
 #
-# With whole arrays each line of the formula is a line of code.
+# With whole arrays the sums need no loops, and each formula is a line of code.
 
 # %%
 def four_metrics_numpy(n):
     tp, fp, fn = tp_fp_fn_numpy(n)
     t = n.sum(axis=1)
     iou = tp / (tp + fp + fn)
-    return np.array([tp.sum() / t.sum(), (tp / t).mean(), iou.mean(), (t * iou).sum() / t.sum()])
+    pixel_accuracy = tp.sum() / t.sum()
+    mean_accuracy = (tp / t).mean()
+    mean_iou = iou.mean()
+    weighted = (t * iou).sum() / t.sum()
+    return np.array([pixel_accuracy, mean_accuracy, mean_iou, weighted])
 
 
 print(compare.arrays(four_metrics_numpy(worked), four_metrics_loops(worked)))
@@ -817,7 +828,7 @@ compare.arrays(four_metrics_numpy(matrix), np.array([metric(matrix) for metric i
 
 # %% [markdown]
 # **Macro and micro.** A mean over classes in which each counts alike is a **macro** average: mean IoU. The other way is to add up all TP, all FP, all FN first and divide once: a **micro** average.
-# The frequency-weighted mean stands between them: a mean over classes, in which large ones count more.
+# The frequency-weighted mean is a third way: a mean over classes, in which large ones count more.
 #
 # **By hand, then run.** What is the micro IoU of the worked matrix? And the micro Dice: which number of this section does it equal?
 
@@ -832,7 +843,7 @@ print(f"micro IoU {tp} / ({tp} + {fp} + {fn}) = {micro_iou_numpy(worked)}")
 print(f"micro Dice {2 * tp / (2 * tp + fp + fn)}")
 
 # %% [markdown]
-# Micro Dice is pixel accuracy under another name.
+# Micro Dice is pixel accuracy under another name: each wrong pixel is one FP and one FN, so $2\,\text{TP} + \text{FP} + \text{FN}$ is twice the number of pixels.
 #
 # *At home.* scikit-learn calls the three averages `"macro"`, `"weighted"` and `"micro"`. It wants pixels, so we turn the matrix back into 100 of them.
 
@@ -903,7 +914,10 @@ print(confusion_void_numpy(toy_prediction, with_void, 3))
 fig = figures.arrays_row(
     [toy_prediction, with_void], ["prediction", "target with void"], palette=palette, cell=0.5
 )
-figures.label_legend(fig, names, palette)
+for text in fig.axes[1].texts:
+    if text.get_text() == str(VOID):
+        text.set_fontsize(12)
+figures.label_legend(fig, names, palette, void=True)
 figures.show(
     fig,
     alt="The toy prediction, and the toy target in which five pixels are white and hold 255: three "
@@ -933,7 +947,9 @@ print("void left out:  ", np.round(correct, 4))
 print("void forgotten: ", np.round(wrong, 4))
 
 # %% [markdown]
-# What does a comparison say? Give it, as `hints`, what you suspect: here the two usual mistakes, void counted as FP and void trained as class 0.
+# Sky and tree fall: they were predicted on void pixels. House was not, and stays.
+#
+# What does a comparison say? Give it, as `hints`, what you suspect: here the two usual mistakes, void counted as FP and void counted as class 0.
 
 # %%
 four_classes = ops.confusion_matrix(toy_prediction, np.where(with_void == VOID, 3, with_void), 4)
@@ -966,7 +982,7 @@ for absent in (np.nan, 0, 1):
     print(f"   mean {np.nanmean(scores_of_classes):.4f}")
 
 # %% [markdown]
-# `np.nanmean` is the mean of what is not NaN. With 0, the mean falls because of a car that nobody saw, and that was not there. The comparison knows this mistake:
+# `np.nanmean` is the mean of what is not NaN. With 0, the mean falls because of a car that nobody saw, and that was not there; with 1, it rises because of it. The comparison knows this mistake:
 
 # %%
 compare.arrays(class_iou_numpy(with_car, absent=0), ops.iou(with_car), name="IoU")
@@ -986,8 +1002,8 @@ print(np.round(theirs, 4), "and a warning:", bool(caught))
 # %% [markdown]
 # Read what your tool does before you compare its numbers with others.
 #
-# Half absent is another case: *predicted somewhere, but nowhere in the target*. Then FP > 0 and IoU is 0, a real mistake. Most count it; some look only at classes that the target has. The library's
-# `present_in="target"` does.
+# **Half absent** is another case: *predicted somewhere, but nowhere in the target*. Then FP > 0 and IoU is 0, a real mistake. The library counts it by default; one can also score only the classes that the
+# target has, with `present_in="target"`.
 #
 # **Predict, then run.** A prediction sees a car in one pixel of sky. What is the mean IoU by either rule?
 
@@ -1021,7 +1037,7 @@ print("each image:", iou_of, "  mean over images:", np.mean(iou_of))
 print(f"data set: {tp / (tp + fp + fn):.4f}")
 
 # %% [markdown]
-# Adding up lets large objects speak for small ones. Averaging over images lets every object speak, but one image with a few pixels of a class can give that class a 0.
+# Adding up lets large objects speak for small ones. Averaging over images lets every image speak alike, but one image with a few pixels of a class can give that class a 0.
 #
 # Here are all conventions in one function. Read it slowly: each line belongs to section 9 or 10.
 
@@ -1041,7 +1057,7 @@ def mean_iou_numpy(matrices, absent=np.nan, present_in="either", average="datase
 # Twelve test images: the left and right halves of six streets, so that some of them lack a class. Borders are void, one pixel to each side.
 #
 # The predictor is learned, from twelve other streets, in the simplest way: it looks up which class was commonest for a pixel's colour and height in the picture. Its table is counted like a
-# confusion matrix.
+# confusion matrix. A colour that it has never met at that height gets class 0, sky.
 
 # %%
 def kind_of(image):
@@ -1138,6 +1154,8 @@ for name, value in results.items():
     print(f"{name:32} {value:.3f}")
 ious = [value for name, value in results.items() if "IoU: " in name or name.startswith("…")]
 print(f"mean IoU from {min(ious):.3f} to {max(ious):.3f}")
+left_out = set(ious) - {results["… void forgotten"], results["… void as class 0"]}
+print(f"with void left out: from {min(left_out):.3f} to {max(left_out):.3f}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: one prediction under every convention
@@ -1158,7 +1176,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Nothing was predicted anew. A mean IoU without its convention cannot be compared with another one. State: void, absent classes, which classes are averaged, data set or image.
+# Nothing was predicted anew, and even with void treated rightly mean IoU spans ten points. A mean IoU without its convention cannot be compared with another one. State: void, absent classes, which classes are averaged, data set or image.
 #
 # Behind each of these numbers stand nine classes, and they lie further apart still:
 
@@ -1195,7 +1213,7 @@ else:
     print("CamVid is not on this machine; section 11 shows the same on drawn streets.")
 
 # %% [markdown]
-# **Predict, then run.** *Road everywhere* has some pixel accuracy. Which part of it is its mean IoU? And do val and test read alike?
+# **Predict, then run.** *Road everywhere* has some pixel accuracy. What fraction of it is its mean IoU? And will the three predictors come in the same order on val and test?
 
 # %% tags=["real-data"]
 if camvid.available():
@@ -1213,7 +1231,7 @@ else:
     print("CamVid is not on this machine.")
 
 # %% [markdown]
-# The IoU of road is then road's share of the pixels, which is the pixel accuracy; the ten other classes have 0. So the mean is an eleventh.
+# For *road everywhere* the IoU of road is road's share of the pixels, which is the pixel accuracy; the ten other classes have 0. So the mean is an eleventh. The order of the three is the same on both splits, the numbers are not: name the split, too.
 
 # %% [markdown]
 # ## 13 · Try it yourself (at home)
@@ -1263,7 +1281,7 @@ explore(right=4, thicker=5)
 # * IoU = Jaccard = TP / (TP + FP + FN). Dice $= 2J/(1+J)$. The cosine also depends on how unequal the masks are.
 # * The confusion matrix holds everything: rows are the truth, and it is one `bincount`.
 # * Mean IoU is a macro average: every class counts alike. Pixel accuracy, micro and frequency-weighted averages let large classes speak.
-# * Void leaves every count; absent classes are NaN; CamVid's number is that of the whole data set.
+# * Void leaves every count; absent classes are NaN; the usual number of a data set comes from its summed matrix.
 # * A score needs its convention. The same prediction got very different ones.
 #
 # ## Exercises
@@ -1294,11 +1312,11 @@ explore(right=4, thicker=5)
 # ## Sources
 #
 # * J. Long, E. Shelhamer, T. Darrell, *Fully convolutional networks for semantic segmentation*, CVPR 2015 (the four metrics of section 7).
-# * P. Jaccard, *Étude comparative de la distribution florale*, Bull. Soc. Vaudoise Sci. Nat. 37, 1901; L. R. Dice, *Measures of the amount of ecologic association between species*, Ecology 26, 1945;
-#   A. Ochiai, *Zoogeographical studies on the soleoid fishes found in Japan*, Bull. Jap. Soc. Sci. Fish. 22, 1957 (the cosine coefficient).
+# * P. Jaccard, *Étude comparative de la distribution florale dans une portion des Alpes et des Jura*, Bull. Soc. Vaudoise Sci. Nat. 37, 1901; L. R. Dice, *Measures of the amount of ecologic association between species*, Ecology 26, 1945;
+#   A. Ochiai, *Zoogeographical studies on the soleoid fishes found in Japan and its neighbouring regions II*, Bull. Jap. Soc. Sci. Fish. 22, 1957 (the cosine coefficient).
 # * O. Russakovsky et al., *ImageNet large scale visual recognition challenge*, IJCV 2015 (top-5).
 # * M. Everingham et al., *The PASCAL visual object classes challenge: a retrospective*, IJCV 2015 (IoU over the data set, void borders).
 # * M. Cordts et al., *The Cityscapes dataset for semantic urban scene understanding*, CVPR 2016 (IoU over the data set, and per instance).
-# * Z. Wang et al., *Revisiting evaluation metrics for semantic segmentation: optimization and evaluation of fine-grained intersection over union*, NeurIPS 2023 (data set, image and class averages).
-# * G. Brostow, J. Fauqueur, R. Cipolla, *Semantic object classes in video*, Pattern Recognition Letters 2009; V. Badrinarayanan, A. Kendall, R. Cipolla, *SegNet*, PAMI 2017 (CamVid with 11 classes).
+# * Z. Wang et al., *Revisiting evaluation metrics for semantic segmentation: optimization and evaluation of fine-grained intersection over union*, NeurIPS 2023, Datasets and Benchmarks (data set, image and class averages).
+# * G. Brostow, J. Fauqueur, R. Cipolla, *Semantic object classes in video*, Pattern Recognition Letters 2009; V. Badrinarayanan, A. Kendall, R. Cipolla, *SegNet: a deep convolutional encoder-decoder architecture for image segmentation*, PAMI 2017 (CamVid with 11 classes).
 # * scikit-learn documentation, `confusion_matrix`, `jaccard_score`, `f1_score`; PyTorch documentation, `torch.topk`, `cosine_similarity`.

@@ -2,7 +2,8 @@
 # # Lecture 05 · From fully connected to fully convolutional
 #
 # A network that classifies gives one answer for a whole picture. Give its last layers another shape, not one weight more, and the same network answers for every place of a picture
-# of any size. This is how segmentation by networks trained as a whole began.
+# of any size. With
+# this step Long, Shelhamer and Darrell turned classifiers into segmentation networks in 2015.
 #
 # After this lecture you can
 #
@@ -14,7 +15,7 @@
 # 6. count the multiplications that this saves, compared with sliding the classifier,
 # 7. train a classifier of small patches and let it segment a whole scene at once.
 #
-# About 50 minutes without the parts marked *at home*. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
+# About 60 minutes without the parts marked *at home*. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
 
 # %%
 import numpy as np
@@ -50,7 +51,8 @@ print("score of a patch between coins:", (detector * coins[0, 32:61, 24:53]).sum
 # %% [markdown]
 # The layer cannot take the whole photograph: that has 151×192 pixels, and there are only 841 weights. But the same weights can be the kernel of a convolution.
 #
-# **Predict, then run.** The photograph shows 24 coins. What will the result look like: one number, 24 numbers, or a picture?
+# **Predict, then run.** The photograph shows 24 coins. What will the result look like: one number, 24 numbers, or a picture? (The second line below counts bright spots: pixels that
+# are the largest of their 15×15 neighbourhood, and above 0.15.)
 
 # %%
 score = conv2d(coins, detector[None, None])[0]
@@ -285,7 +287,7 @@ print("score map moved along:", np.array_equal(after[:, :, 1:], before[:, :, :-1
 #
 # A fully connected layer classifies one vector. A **1×1 convolution** classifies every vector of the map.
 #
-# First as loops, then as whole arrays. Write the map as a matrix $X$ with a row for each channel and a column for each pixel: it is $A X$.
+# First as loops, then as whole arrays. Write the map as a matrix $X$ with a row for each channel and a column for each pixel: without the bias it is $A X$.
 
 # %%
 def conv1x1_loops(x, weight, bias):
@@ -421,16 +423,18 @@ grouped = rng.standard_normal((6, 1, 2, 3), dtype=np.float32)
 compare.with_torch(conv2d, z, grouped, stride=2, padding=(1, 2), dilation=(2, 1), groups=3)
 
 # %% [markdown]
-# A wrong answer for the 1×1 convolution, and what the comparison says about it.
+# **A wrong answer** for the 1×1 convolution: one letter too much, the `.T` of the gradient. With as many outputs as inputs all shapes are right.
+#
+# **Predict, then run.** What will the comparison name as the cause?
 
 # %%
-def conv1x1_forgetful(x, weight, bias):
+def conv1x1_transposed(x, weight, bias):
     images, channels, height, width = x.shape
-    y = weight[:, :, 0, 0] @ x.reshape(images, channels, height * width)
-    return y.reshape(images, -1, height, width)
+    y = weight[:, :, 0, 0].T @ x.reshape(images, channels, height * width)
+    return y.reshape(images, -1, height, width) + bias[:, None, None]
 
 
-compare.with_torch(conv1x1_forgetful, z, weight, bias, reference=F.conv2d)
+compare.with_torch(conv1x1_transposed, z, weight[:3], bias[:3], reference=F.conv2d)
 
 # %% [markdown]
 # ## 8 · AlexNet, layer by layer
@@ -522,7 +526,8 @@ print(f"{total:,}", total == sum(counts.values()))
 # %% [markdown]
 # ## 9 · AlexNet made convolutional
 #
-# Layer 6 sees a map of 256×6×6. So its kernel is 256×6×6, and there are 4096 of them. Layers 7 and 8 see a map of 1×1, so their kernels are 4096×1×1.
+# Layer 6 sees a map of 256×6×6. So its kernel is 256×6×6, and there are 4096 of them. Layers 7 and 8 see a map of 1×1, so their kernels are 4096×1×1. The trained matrices are reshaped as
+# in section 3: 4096×9216 becomes 4096×256×6×6.
 
 # %%
 convolutional = [
@@ -642,7 +647,8 @@ for name, r, t, e in fields(convolutional):
     print(f"{name:6} field {r:4}   step {t:3}   starts {e:3} outside")
 
 # %% [markdown]
-# So the whole network behaves like *one* layer with kernel $r = 355$, stride $t = 32$ and padding $e = 66$:
+# So, as far as sizes go, the whole network is *one* layer with kernel $r = 355$, stride $t = 32$ and padding $e = 66$. For a picture of height $H$ the score map has
+# $H_{\text{out}}$ rows:
 #
 # $$H_{\text{out}} = \left\lfloor \frac{H + 2e - r}{t} \right\rfloor + 1 = \left\lfloor \frac{H - 223}{32} \right\rfloor + 1$$
 #
@@ -758,8 +764,8 @@ figures.show(
 # The field has no sharp edge: the middle counts most. (The fine grid on the left is the uneven overlap of lecture 04: kernel 11 with stride 4, kernel 3 with stride 2. On the right it
 # is smoothed away.)
 #
-# And neighbours overlap almost entirely. A border between two things passes through many fields at once, and one score in
-# 32×32 pixels cannot say where it runs.
+# And neighbours overlap almost entirely. A border between two things and one score for 32×32 pixels cannot
+# say where it runs.
 
 # %% [markdown]
 # ## 13 · What it saves
@@ -829,7 +835,7 @@ print("equal:", np.allclose(slid, whole, rtol=1e-3, atol=1e-3))
 print(f"correlation: {np.corrcoef(slid.ravel(), whole.ravel())[0, 1]:.2f}")
 
 # %% [markdown]
-# Similar, not the same, though one often reads so. AlexNet pads. A window that was cut out sees zeros beyond its edge; in the whole picture the same layer sees the neighbouring pixels. The field of 355 pixels
+# Similar, but not the same, though one often reads that it is. AlexNet pads. A window that was cut out sees zeros beyond its edge; in the whole picture the same layer sees the neighbouring pixels. The field of 355 pixels
 # is wider than the window of 224: the rest was padding.
 #
 # Layers 6 to 8 are the same in both forms. In a network without padding *everything* is the same, as the next section shows.
@@ -1000,7 +1006,8 @@ compare.arrays(scores, y, length=216)
 sliding, at_once = 768 * multiplications(small, 34), multiplications(small, 154, 410)
 print(f"768 patches: {sliding.sum() / 1e6:6.1f} million multiplications")
 print(f"at once:     {at_once.sum() / 1e6:6.1f} million")
-print(f"times fewer: {sliding.sum() / at_once.sum():.1f}, layer by layer:", (sliding / at_once).round(1))
+print("times fewer:", (sliding.sum() / at_once.sum()).round(1), end="")
+print(", layer by layer:", (sliding / at_once).round(1))
 
 # %% tags=["nbval-ignore-output"]
 def seconds(function):
@@ -1009,8 +1016,10 @@ def seconds(function):
     return perf_counter() - started
 
 
-print(f"768 patches: {1000 * seconds(lambda: connected_head(features(windows, net)[0], net)):5.0f} ms")
-print(f"at once:     {1000 * seconds(lambda: score_whole(scene.image, net)):5.0f} ms")
+by_patches = seconds(lambda: connected_head(features(windows, net)[0], net))
+as_a_whole = seconds(lambda: score_whole(scene.image, net))
+print(f"768 patches: {1000 * by_patches:5.0f} ms")
+print(f"at once:     {1000 * as_a_whole:5.0f} ms")
 
 # %% [markdown]
 # ## 15 · Look at it
@@ -1083,9 +1092,8 @@ faultless = avg_pool2d(one_hot, 8).argmax(0).repeat(8, 0).repeat(8, 1)
 print(f"faultless on this grid: {(faultless == scene.labels).mean():.1%}")
 print("class        result   faultless   share of the training patches")
 for k, name in enumerate(scene.classes):
-    here = scene.labels == k
-    print(f"{name:11} {(labels == k)[here].mean():7.0%} {(faultless == k)[here].mean():11.0%}", end="")
-    print(f" {(targets == k).mean():18.1%}")
+    found, possible = ((guess == k)[scene.labels == k].mean() for guess in (labels, faultless))
+    print(f"{name:11} {found:7.0%} {possible:11.0%} {(targets == k).mean():18.1%}")
 
 # %% [markdown]
 # Sky, road and buildings come close to what the grid allows. Poles are lost to the grid: even a faultless classifier with one label for each cell would find 12 % of them. Signs and
@@ -1157,8 +1165,9 @@ explore(i=0, j=8)
 # * **The wrong order of flattening.** Reshape to (outputs, channels, height, width) if the map was flattened channel by channel; otherwise transpose first. The shapes do not tell.
 # * **A 1×1 kernel for layer 6.** It is as large as the map it used to flatten: 6×6 for AlexNet. Only layers 7 and 8 are 1×1.
 # * **(4096, 1, 1) as a kernel.** That is an output. A layer of 4096 kernels on 4096 channels has weights 4096×4096×1×1.
+# * **A transposed weight** in the 1×1 convolution. With as many outputs as inputs nothing fails.
 # * **Forgetting the bias,** or adding it along the wrong axis: it belongs to the channels.
-# * **Expecting that a padded network gives the same scores on a crop.** Only without padding, or far from the edge.
+# * **Expecting that a padded network gives the same scores on a crop.** Only a network without padding does.
 # * **Dividing the size by 32 to get the score map.** 224 gives 1, not 7; 480 gives 9, not 15. Use the formula.
 # * **Upsampling labels bilinearly.** Upsample the scores, then take the largest.
 # * **Comparing on constant inputs.** Then the order of the weights does not matter, and nothing is found.
@@ -1178,7 +1187,7 @@ explore(i=0, j=8)
 # 2. The AlexNet of 2012 had 96, 256, 384, 384 and 256 channels, and conv2, conv4 and conv5 in two groups (lecture 01). How many parameters?
 # 3. Pad the *picture* by 100 pixels on every side before the convolutional AlexNet. How large is the score map for 224? For 500?
 # 4. Write `conv1x1` for stride 2. Which pixels of the input does it never look at?
-# 5. Set the strides of `pool5` to 1. What do field and step become? Do the weights of layer 6 still see what they were trained for?
+# 5. Set the stride of `pool5` to 1. What do field and step become? Do the weights of layer 6 still see what they were trained for?
 # 6. A score map of the small network at *every* pixel needs 49,152 patches. Shift the picture by 0 to 7 pixels in both directions, run it at once each time, and interleave. How many
 #    runs are that, and how many multiplications are saved?
 #

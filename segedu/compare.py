@@ -47,7 +47,7 @@ class Report:
         return (
             f'<div style="border-left:4px solid {colour};padding:0.2em 0.8em;margin:0.3em 0">'
             f'<strong><span style="color:{colour}">{mark}</span> {title}</strong>'
-            f'<pre style="margin:0.3em 0 0;background:none;color:inherit;white-space:pre-wrap">'
+            f'<pre style="margin:0.3em 0 0;background:none;color:inherit;white-space:pre-wrap;word-break:normal">'
             f"{html.escape(self.message)}</pre></div>"
         )
 

@@ -821,7 +821,7 @@ for name, spectrum in spectra.items():
 
 # %% jupyter={"source_hidden": true}
 # Figure: counts and their spectra
-fig, axes = plt.subplots(2, 5, figsize=(12, 4.6), sharey="row")
+fig, axes = plt.subplots(2, 5, figsize=(10.5, 4.4), sharey="row")
 for column, (name, row) in zip(axes.T, cases.items(), strict=True):
     column[0].step(range(24), row[:24], where="mid")
     column[0].set(title=name, ylim=(0, 4.6), xlabel="pixel")
@@ -1005,11 +1005,11 @@ for s in (2, 3, 4):
 # U-Net doubles with kernel 2, the FCN with kernel 4.
 #
 # **Second cure: begin with bilinear weights.** Bilinear interpolation *is* a transposed convolution: each input pixel stamps a tent. Its weights fall off linearly from the centre
-# $c$ of the kernel,
+# $a_0$ of the kernel,
 #
-# $$w_a = 1 - \frac{|a - c|}{s}, \qquad c = \frac{k - 1}{2}, \qquad k = 2s - (s \bmod 2)$$
+# $$w_a = 1 - \frac{|a - a_0|}{s}, \qquad a_0 = \frac{k - 1}{2}, \qquad k = 2s - (s \bmod 2)$$
 #
-# **Predict, then run.** Stride 2, so kernel 4 and $c = 1.5$. Compute the four weights before you look.
+# **Predict, then run.** Stride 2, so kernel 4 and $a_0 = 1.5$. Compute the four weights before you look.
 
 # %%
 def bilinear_kernel(s):
@@ -1219,7 +1219,7 @@ pictures = {
 
 # %% jupyter={"source_hidden": true}
 # Figure: four ways to enlarge, and their spectra
-fig, axes = plt.subplots(2, 4, figsize=(12, 4.7), sharey="row", height_ratios=[1.25, 1])
+fig, axes = plt.subplots(2, 4, figsize=(10.5, 4.4), sharey="row", height_ratios=[1.25, 1])
 for (above, below), (way, picture) in zip(axes.T, pictures.items(), strict=True):
     figures.draw_image(above, picture[:, 0, 80:144, 120:216].transpose(1, 2, 0), way)
     grey = picture.mean((0, 1))

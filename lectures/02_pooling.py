@@ -206,8 +206,7 @@ print(f"loops:  {milliseconds(lambda: pool_loops(picture, 2, 2, max)):8.2f} ms")
 print(f"arrays: {milliseconds(lambda: max_pool_numpy(picture, 2, 2)):8.2f} ms")
 
 # %% [markdown]
-# The library's `max_pool2d` does the same with a few images at a time, so that what it computes in between stays in the processor's cache. That pays for large batches;
-# read `segedu/numpy_ops/pooling.py` when you are curious.
+# The library's `max_pool2d` does the same with a few images at a time, so that what it computes in between stays small. Read `segedu/numpy_ops/pooling.py` when you are curious.
 
 # %% [markdown]
 # ## 5 · The edge: padding, dilation, `ceil_mode`
@@ -231,7 +230,7 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="Left: a 5 by 5 image in a grey frame of one pixel, the first 3 by 3 window starts in the "
+    alt="Left: a 5 by 5 image in a light frame of one pixel, the first 3 by 3 window starts in the "
     "frame. Middle: nine neighbouring cells. Right: nine cells two pixels apart.",
 )
 
@@ -346,6 +345,7 @@ fig = figures.arrays_row(
     operators=["→", "", "→"],
     highlights=[winners, cells, winners, cells],
     cmap=["cividis", "cividis", "Greys", "Greys"],
+    share_scale=True,
 )
 figures.show(
     fig,
@@ -399,6 +399,7 @@ fig = figures.arrays_row(
     operators=["", "→"],
     highlights=[cells, cells, winners],
     cmap=["cividis", "Greys", "cividis"],
+    share_scale=True,
 )
 figures.show(
     fig,
@@ -422,7 +423,7 @@ np.add.at(right, places.ravel(), 1)
 print("wrong:", wrong[5], "  right:", right[5])
 
 # %% [markdown]
-# `wrong[places] += 1` reads the old values once, adds, and writes: of four additions to the same cell one survives. `np.add.at` adds every time. This is the commonest mistake
+# `wrong[places] += 1` reads the old values once, adds, and writes: of four additions to the same cell one survives. `np.add.at` adds every time. This is a common mistake
 # with this gradient, and it cannot be seen as long as windows do not overlap.
 
 # %% [markdown]
@@ -446,21 +447,35 @@ shared = avg_pool_backward_numpy(grad_output, (4, 4), k=2, s=2)
 holding = avg_pool_backward_numpy(np.full((3, 3), 9.0), (5, 5), k=3, s=1)
 
 # %% jupyter={"source_hidden": true}
-# Figure: shares, and how many windows hold each pixel
+# Figure: every gradient shared out
 fig = figures.arrays_row(
-    [grad_output, shared, holding],
-    titles=["gradient of y", "gradient of x, 2×2", "how many 3×3 windows\nhold each pixel"],
-    operators=["→", ""],
+    [grad_output, shared],
+    titles=["gradient of y", "gradient of x, 2×2"],
+    operators=["→"],
+    share_scale=True,
 )
 figures.show(
     fig,
-    alt="Gradients 10 to 40 spread over 2 by 2 windows as quarters; and how many 3 by 3 windows "
-    "with stride 1 hold each pixel: 1 in the corners, 9 in the centre.",
+    alt="Gradients 10, 20, 30 and 40; each is spread over the four elements of its window, in "
+    "quarters: 2.5, 5, 7.5 and 10.",
 )
 
 # %% [markdown]
-# On the right every gradient is 9, so that every window hands out exactly 1 to each of its pixels: the picture counts windows. Pixels near the edge are seen less often, and
-# learn less.
+# In `holding` every gradient is 9, so that every 3×3 window hands out exactly 1 to each of its pixels: it counts the windows that hold a pixel.
+#
+# **Predict, then run.** Which pixel of the 5×5 is held by all nine windows? How many hold a corner?
+
+# %% jupyter={"source_hidden": true}
+# Figure: how many windows hold each pixel
+fig = figures.arrays_row([holding], titles=["windows that hold each pixel"])
+figures.show(
+    fig,
+    alt="How many 3 by 3 windows with stride 1 hold each pixel of a 5 by 5 array: 1 in the "
+    "corners, 3 in the middle of each edge, 9 in the centre.",
+)
+
+# %% [markdown]
+# Pixels near the edge are in fewer windows, and so get less of the gradient.
 
 # %% [markdown]
 # ## 9 · Are we right? Ask PyTorch

@@ -13,7 +13,8 @@
 # 6. say why IoU itself cannot be trained,
 # 7. predict what each loss does to a rare class, and check it.
 #
-# About 75 minutes without the parts marked *at home*. You need lecture 00 (one-hot vectors) and derivatives of $\log$, $e^x$ and fractions.
+# About 90 minutes without the parts marked *at home*; a good place for a break is after section 8. You need lecture 00 (one-hot vectors) and derivatives of $\log$, $e^x$ and
+# fractions.
 
 # %%
 import numpy as np
@@ -53,7 +54,8 @@ def maps_figure(maps, titles, label, cmap="cividis", low=0.0, high=1.0, height=3
 # ## 1 · Right is not enough
 #
 # Two networks look at the same street. For each pixel each gives one probability for every class, and predicts the class with the largest. Here we make up both: the true
-# labels, blurred, as a network with a coarse view would see them. One network is hesitant, the other sure of itself.
+# labels, blurred, as a network with a coarse view would see them. A power of the probabilities makes one network hesitant (0.5 evens them out) and the other sure of itself
+# (4 pushes them towards 0 and 1).
 #
 # **Predict, then run.** Which of the two has more pixels right?
 
@@ -305,14 +307,14 @@ def cross_entropy_numpy(logits, target):
 
 print("plus 1000:   ", cross_entropy_numpy(one_pixel + 1000, class_0).round(4))
 print("surely wrong:", cross_entropy_numpy(surely_wrong, class_0))
+print("surely wrong, probability clipped at 1e-7:", -np.log(np.clip(0.0, 1e-7, 1)).round(2))
 
 # %%
 compare.arrays(cross_entropy_numpy(logits[None], labels[None]), cross_entropy_loops(logits, labels))
 
 # %% [markdown]
 # That is why loss functions take **logits**, not probabilities. Whoever applies softmax first and then the logarithm gets the infinities back. Whoever clips the probability
-# at, say, $10^{-7}$ caps the loss; beyond the cap its
-# derivative is 0, and the worst pixels stop teaching.
+# at $10^{-7}$ caps the loss at 16.12; beyond the cap its derivative is 0, and the worst pixels stop teaching.
 
 # %% [markdown]
 # ## 5 · Void: pixels that nobody labelled
@@ -352,7 +354,8 @@ compare.arrays(
 # A tempting mistake: forget `valid`, and train void as class 0. Below, the street with two void pixels on either side of each border, and what a network would then be taught.
 # Class 0 is sky.
 #
-# **Predict, then run.** Suppose a network learns these labels perfectly. Compared with the exact labels, how good are its road, its sky, its poles?
+# **Predict, then run.** Suppose a network learns these labels perfectly, and is compared with the exact ones. Which loses most: road, building or pole? All true sky is still
+# taught as sky: is its IoU 1?
 
 # %%
 with_void = scene.with_void(2).labels
@@ -383,7 +386,7 @@ figures.show(
 
 # %% [markdown]
 # IoU is the overlap divided by the union; section 11 recalls it. Large things lose their rims. Thin things *are* rim: whoever learns these labels calls poles
-# sky.
+# sky. And sky gains so many false pixels that only half of the union is overlap.
 #
 # No error is raised, and the loss falls as it should. Two more ways to miss it: CamVid's void is 11, and a network with 12 outputs accepts that as a twelfth class. And a void
 # label of −1 is, for NumPy, a legal index.
@@ -451,7 +454,8 @@ def median_frequency_weights(label_maps, num_classes):
 # %%
 tiny = [np.repeat([0, 1], [8, 2]), np.repeat([0, 2], [9, 1])]
 tiny_weights, tiny_shares = median_frequency_weights(tiny, 3)
-print("weights:", tiny_weights.round(3), "  frequencies:", (0.2 / tiny_weights).round(3))
+print("weights:", tiny_weights.round(3))
+print("f, as median / weight, with median 0.2:", (0.2 / tiny_weights).round(3))
 
 # %% [markdown]
 # 2/10: the second picture has no pixel of class 1, so it is not counted. Now sixteen drawn streets. **Predict, then run.** Roughly how many times rarer than road is the rarest
@@ -487,7 +491,7 @@ else:
 # %% [markdown]
 # Where the two columns differ, another definition of the frequency, or another version of the labels, may be the reason. Weights are a choice: report yours.
 #
-# **Label smoothing** in a sentence: with $\varepsilon = 0.1$ the target is not 1 for the true class, but 0.9 plus a share of 0.1 that is spread evenly over all classes, so that
+# *At home:* **label smoothing** in a sentence. With $\varepsilon = 0.1$ the target is not 1 for the true class, but 0.9 plus a share of 0.1 that is spread evenly over all classes, so that
 # the network is not rewarded for being ever more sure.
 
 # %%
@@ -516,7 +520,7 @@ print("truth 0:", gradients[0].round(2), "  truth 2:", gradients[1].round(2))
 # Figure: p minus t for two truths
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.0), sharey=True, layout="constrained")
 for ax, gradient, truth in zip(axes, gradients, (0, 2), strict=True):
-    colours = ["#D55E00" if value < 0 else "#0072B2" for value in gradient]
+    colours = ["#0072B2" if value < 0 else "#D55E00" for value in gradient]
     bars = ax.bar(range(3), gradient, color=colours)
     ax.bar_label(bars, [f"{value:+.1f}".replace("-", "−") for value in gradient], padding=2)
     ax.axhline(0, color="#444444", linewidth=1)
@@ -549,17 +553,18 @@ small_target = rng.integers(0, 3, (2, 2, 4))
 small_target[0, 0, 1] = 255
 arguments = dict(weight=weight, ignore_index=255)
 gradient = cross_entropy_backward_numpy(1.0, small, small_target, **arguments)
+print("gradient of the void pixel:", np.abs(gradient[0, :, 0, 1]))
 compare.with_finite_differences(
     lambda x: cross_entropy_full_numpy(x, small_target, **arguments), [small], [gradient]
 )
 
 # %% [markdown]
-# Finite differences nudge each score a little and watch the loss. The void pixel's gradient is 0 in every class, as it should be.
+# Finite differences nudge each score a little and watch the loss. The void pixel gets 0 in every class, as it should.
 
 # %% [markdown]
 # ## 8 · Are we right? Ask PyTorch
 #
-# Random scores, odd sizes, every option.
+# Random scores, odd sizes, void and weights at once.
 
 # %%
 import torch
@@ -628,8 +633,8 @@ print("p = 1, 0, 0, 0, 0 read as scores:", -np.log(np.e / (np.e + 4)).round(4))
 # %% [markdown]
 # ## 9 · On a real photograph
 #
-# A cup of coffee with labels that we drew by hand. The smallest network there is: from each pixel's colour and place one score for each class, by one matrix. That is a 1×1
-# convolution. We train it on this one picture by going against the gradient, with our own functions.
+# A cup of coffee with labels that we drew by hand. And a very small network: each pixel has 21 numbers, which are the constant 1, its colour and place (5 numbers), and the 15
+# products of two of these five. One matrix makes of them one score for each class. That is a 1×1 convolution (lecture 05). We train it on this one picture by going against the gradient, with our own functions.
 
 # %%
 masks = photograph_masks("coffee")
@@ -738,7 +743,8 @@ for k, name in enumerate(masks.classes):
 #
 # $$\text{Jaccard} = \text{IoU} = \frac{|A \cap B|}{|A \cup B|} \qquad\qquad \text{Dice} = \frac{2\,|A \cap B|}{|A| + |B|}$$
 #
-# Neither counts the pixels outside both, so it does not matter how large the background is. **Predict, then run.** Below both sets have 6 pixels, 3 of them shared.
+# Neither counts the pixels outside both, so it does not matter how large the background is. **Predict, then run.** Below both sets have 6 pixels, 3 of them shared. Jaccard?
+# Dice?
 
 # %%
 A = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]])
@@ -796,7 +802,7 @@ def dice_loss_loops(logits, labels, smooth=1.0):
     return 1 - total / len(p)
 
 
-dice_loss_loops(logits, labels).round(4)
+print("Dice loss of the 2×3 picture:", dice_loss_loops(logits, labels).round(4))
 
 # %% [markdown]
 # Whole arrays: three sums for each class. Jaccard needs the same three.
@@ -835,19 +841,19 @@ for s in (0, 0.01, 1):
 
 # %% [markdown]
 # Without smoothing it is 1, however small the probabilities: for absent classes the loss is useless. Also, the sums run over the whole batch here; the library's `per_image=True`
-# sums over each image. Two papers with "Dice loss" may mean different numbers: say which.
+# sums over each image; and V-Net (2016) squares the terms below the fraction. Two papers with "Dice loss" may mean different numbers: say which.
 
 # %% [markdown]
 # ## 12 · Why not IoU itself?
 #
-# IoU is what segmentation is judged by. Why not train it? Take eight pixels, four of the class. A pixel is predicted as the class if its score is above 0. Now move *one* score,
-# that of a pixel that belongs to the class.
+# IoU is what segmentation is judged by. Why not train it? Take eight pixels, four of the class. Each has a score $x$ for the class, and score 0 for the rest. It is predicted as
+# the class if $x > 0$; softmax gives the class $e^x / (e^x + 1) = 1 / (1 + e^{-x})$. Now move *one* score, that of a pixel that belongs to the class.
 #
 # **Predict, then run.** How many different values can IoU take while that score goes from −6 to 6?
 
 # %%
 truth8 = np.array([1, 1, 1, 1, 0, 0, 0, 0])
-scores8 = np.array([3.0, 1.0, 0.4, -1.6, 1.5, -0.6, -2.2, -3.0])
+scores8 = np.array([3.0, 1.0, 0.4, -1.6, 1.5, -0.6, -1.9, -3.0])
 
 
 def hard_and_soft_iou(scores):
@@ -893,10 +899,12 @@ figures.show(
 hard, soft = np.array(all_scores).T
 best = moved[hard == hard.max()]
 print(f"IoU is largest, {hard.max():.2f}, for shifts from {best.min():.2f} to {best.max():.2f}")
-print(f"soft Jaccard is largest, {soft.max():.2f}, at {moved[soft.argmax()]:.2f}")
+print(f"soft Jaccard is largest, {soft.max():.2f}, at {moved[soft.argmax()]:.2f}", end="")
+print(f"; IoU is {hard[soft.argmax()]:.2f} there")
 
 # %% [markdown]
-# Close, not the same. Section 14 shows a loss that agrees with IoU wherever IoU is defined.
+# Near it, but not the same: whoever climbs soft Jaccard to the top passes the best IoU. Such a loss is called a **surrogate**: it stands in for what we want. Section 14 has
+# another.
 
 # %% [markdown]
 # ## 13 · The gradient of Dice
@@ -917,7 +925,7 @@ print("dD/dp:", gradient.round(4))
 
 # %% [markdown]
 # Two: one for all pixels of the class, one for all others. A pixel's own probability does not enter. It comes back with the softmax, whose derivative is $\partial p_k / \partial
-# x_j = p_k([k = j] - p_j)$. So a gradient $g$ with respect to $p$ becomes, pixel by pixel,
+# x_j = p_k([k = j] - p_j)$, where $[k = j]$ is 1 if $k = j$ and 0 otherwise. So a gradient $g$ with respect to $p$ becomes, pixel by pixel,
 #
 # $$\frac{\partial L}{\partial x_j} = p_j \left( g_j - \sum_k p_k\, g_k \right)$$
 
@@ -953,7 +961,7 @@ compare.with_torch(
 )
 
 # %% [markdown]
-# The library's `dice_loss` and `jaccard_loss` also take `ignore_index` and `per_image`. Is our Jaccard the library's, and PyTorch's?
+# *At home.* The library's `dice_loss` and `jaccard_loss` also take `ignore_index` and `per_image`. Is our Jaccard the library's, and PyTorch's?
 
 # %%
 def jaccard_torch(logits, target, smooth=1.0):
@@ -975,8 +983,8 @@ compare.arrays(np.array(ours), np.array([f(z64, full_target) for f in (dice_loss
 
 # %%
 def pull(score):  # on the score of one pixel of the class; all others stay as they are
-    s = np.where(np.arange(8) == 3, score, scores8)
-    two_classes = np.stack([np.zeros(8), s])[None, :, None]
+    of_class = np.where(np.arange(8) == 3, score, scores8)
+    two_classes = np.stack([np.zeros(8), of_class])[None, :, None]
     arguments = two_classes, truth8[None, None]
     entropy = cross_entropy_backward_numpy(1.0, *arguments)[0, 1, 0, 3]
     return -entropy, -dice_loss_backward_numpy(1.0, *arguments, smooth=0.0)[0, 1, 0, 3]
@@ -1009,7 +1017,8 @@ figures.show(
 # %% [markdown]
 # ## 14 · Lovász: joining the dots
 #
-# Soft Jaccard replaces IoU by another formula. The **Lovász** loss keeps IoU's own values wherever it has any, and fills the gaps between.
+# Where all probabilities are 0 or 1, soft Jaccard (without $s$) is IoU; in between, its formula simply goes on. The **Lovász** loss starts from the same values of IoU and joins
+# them with straight pieces.
 #
 # Give IoU's loss to a *set of wrong pixels* $M$. Every wrong pixel of the class is missing from the overlap, every wrong pixel outside enlarges the union. With $B$ the true
 # pixels of the class,
@@ -1066,7 +1075,8 @@ ax.bar(0, 0, color="#0072B2", label="of the class")
 ax.bar(0, 0, color="#E69F00", label="not of the class")
 ax.set(xlabel="Δ, the Jaccard loss of the pixels so far", ylabel="error")
 ax.set(xlim=(0, 1), ylim=(0, 0.85))
-ax.set_xticks([0, *np.round(ends, 3)])
+ticks = [0, *ends]
+ax.set_xticks(ticks, [f"{end:.2f}" for end in ticks])
 ax.legend()
 figures.show(
     fig,
@@ -1126,6 +1136,26 @@ figures.show(
 # %% [markdown]
 # The corners are IoU's own values. The lines are straight on each side of the diagonal, where the order changes.
 #
+# Soft Jaccard has the same four corners. **Predict, then run.** The pixel of the class is right, the one outside half wrong. Half of its $\Delta = 0.5$ is 0.25. Which of the two
+# losses says 0.25?
+
+# %%
+def soft_jaccard_of_errors(errors, truth):
+    p = np.abs(truth - errors)
+    return 1 - (p * truth).sum() / (p + truth - p * truth).sum()
+
+
+one_of_two = np.array([1, 0])
+for error in (0, 0.25, 0.5, 0.75, 1):
+    p = np.array([1, error])
+    soft = soft_jaccard_of_errors(np.array([0, error]), one_of_two)
+    print(f"error {error:<4}  Lovász {lovasz_numpy(p, one_of_two):.3f}   soft Jaccard {soft:.3f}")
+
+# %% [markdown]
+# Lovász goes up in a straight line; soft Jaccard bulges above it. The Lovász loss is **convex** in the errors (Berman and others, 2018): between two of its points it never bulges
+# above the straight line that joins them.
+
+# %% [markdown]
 # For a network: softmax first, one such loss for every class present in the labels, then the mean. The gradient needs no more work: as long as the order stays, the loss is
 # linear in the errors, and its slopes are the steps of $\Delta$.
 
@@ -1149,7 +1179,7 @@ def lovasz_softmax_backward_numpy(grad_output, logits, target):
     return grad_output * softmax_backward_numpy(g, p)
 
 # %% [markdown]
-# PyTorch has no Lovász loss either. Again tensors, again PyTorch's own gradient.
+# *At home.* PyTorch has no Lovász loss either. Again tensors, again PyTorch's own gradient.
 
 # %%
 def lovasz_torch(logits, target):
@@ -1320,7 +1350,7 @@ for rare in ("sign", "pole"):
     print(f"   IoU {overlap:.2f}")
 
 # %% [markdown]
-# It does. Try this before you change the loss.
+# It does. On signs, where plain cross-entropy had found most, there was nothing to gain: 0.55 against 0.60. Try a threshold before you change the loss.
 
 # %% [markdown]
 # ## 16 · Try it yourself (at home)
@@ -1388,7 +1418,7 @@ explore(x0=-2.0, x1=4.0, x2=0.0, truth=0)
 # 5. A constant network gives every pixel the same probabilities. Which are best under cross-entropy, if 70 % of the pixels are class 0 and 30 % class 1? And with weights 3/7
 #    and 1?
 # 6. Lovász: labels (1, 0, 0), probabilities (0.5, 0.8, 0.1). By hand, then with `lovasz_numpy`.
-# 7. Run section 15 for cars. Does the same loss reach the largest IoU in each draw?
+# 7. Run section 15 for `"car"` in place of `"sign"`, and print `on_test_streets("car", name)[:, 2]`. Does the same loss reach the largest IoU in each draw?
 #
 # <details><summary>Answers</summary>
 #
@@ -1399,7 +1429,7 @@ explore(x0=-2.0, x1=4.0, x2=0.0, truth=0)
 #    The loss of $C$ classes takes $-1/C$ of it, then the softmax step of section 13.
 # 5. (0.7, 0.3), the shares themselves: there the mean of $p - t$ is 0. With the weights, (0.5, 0.5).
 # 6. Errors 0.5, 0.8, 0.1. Order: pixel 1, 0, 2. $\Delta$: 1/2, 2/2, 3/3. Loss $0.8 \cdot 0.5 + 0.5 \cdot 0.5 + 0.1 \cdot 0 = 0.65$.
-# 7. No. We got the largest IoU with soft Dice in draw 0, and with Lovász, by 0.02 or less over plain cross-entropy, in draws 1 and 2.
+# 7. No. We got the largest IoU with soft Dice in draw 0, and with Lovász, 0.03 or less above plain cross-entropy, in draws 1 and 2.
 #
 # </details>
 #
@@ -1407,12 +1437,12 @@ explore(x0=-2.0, x1=4.0, x2=0.0, truth=0)
 #
 # * J. Long, E. Shelhamer, T. Darrell, *Fully convolutional networks for semantic segmentation*, CVPR 2015 (loss pixel by pixel).
 # * D. Eigen, R. Fergus, *Predicting depth, surface normals and semantic labels with a common multi-scale convolutional architecture*, ICCV 2015 (median-frequency balancing).
-# * V. Badrinarayanan, A. Kendall, R. Cipolla, *SegNet*, PAMI 2017; class weights: `segnet_train.prototxt` of github.com/alexgkendall/SegNet-Tutorial.
-# * G. J. Brostow, J. Fauqueur, R. Cipolla, *Semantic object classes in video*, Pattern Recognition Letters 2009 (CamVid).
+# * V. Badrinarayanan, A. Kendall, R. Cipolla, *SegNet: a deep convolutional encoder-decoder architecture for image segmentation*, PAMI 2017; class weights: `segnet_train.prototxt` of github.com/alexgkendall/SegNet-Tutorial.
+# * G. J. Brostow, J. Fauqueur, R. Cipolla, *Semantic object classes in video: a high-definition ground truth database*, Pattern Recognition Letters 2009 (CamVid).
 # * C. Szegedy et al., *Rethinking the Inception architecture for computer vision*, CVPR 2016 (label smoothing).
 # * F. Milletari, N. Navab, S.-A. Ahmadi, *V-Net*, 3DV 2016; C. H. Sudre et al., *Generalised Dice overlap as a deep learning loss function*, DLMIA 2017 (soft Dice).
 # * M. A. Rahman, Y. Wang, *Optimizing intersection-over-union in deep neural networks for image segmentation*, ISVC 2016 (soft Jaccard).
 # * L. Lovász, *Submodular functions and convexity*, Mathematical Programming: The State of the Art, 1983.
-# * M. Berman, A. Rannen Triki, M. B. Blaschko, *The Lovász-Softmax loss*, CVPR 2018.
+# * M. Berman, A. Rannen Triki, M. B. Blaschko, *The Lovász-Softmax loss: a tractable surrogate for the optimization of the intersection-over-union measure in neural networks*, CVPR 2018.
 # * F. Isensee et al., *nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation*, Nature Methods 2021.
 # * PyTorch documentation, `torch.nn.functional.cross_entropy`.

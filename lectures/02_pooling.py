@@ -55,6 +55,7 @@ figures.show(
     fig,
     alt="A cup of coffee at four sizes: sharp, at half the size, at an eighth, and at a "
     "thirty-second of the size, where only patches of colour are left.",
+    dpi=80,
 )
 
 # %% [markdown]
@@ -461,7 +462,7 @@ figures.show(
 )
 
 # %% [markdown]
-# In `holding` every gradient is 9, so that every 3×3 window hands out exactly 1 to each of its pixels: it counts the windows that hold a pixel.
+# In `holding` every gradient of $y$ is 9, so that every 3×3 window hands out exactly 1 to each of its pixels: `holding` counts the windows that hold a pixel.
 #
 # **Predict, then run.** Which pixel of the 5×5 is held by all nine windows? How many hold a corner?
 
@@ -560,6 +561,7 @@ figures.show(
     fig,
     alt="A cat: the photograph; pooled by the maximum, lighter, its dark stripes faded; by the "
     "mean, blurred; by the minimum, darker, the light in its eyes gone.",
+    dpi=80,
 )
 
 # %% [markdown]

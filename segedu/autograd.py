@@ -184,7 +184,7 @@ def record(data: np.ndarray, inputs: Sequence[Tensor | None], backward: Callable
     present = [tensor for tensor in inputs if tensor is not None]
     if len({tensor.ops for tensor in present}) > 1:
         names = " and ".join(sorted({tensor.ops.__name__ for tensor in present}))
-        raise ValueError(f"the inputs belong to different sets of operators: {names}")
+        raise ValueError(f"the inputs belong to different sets of operators: {names}; module.to(ops=…) moves a module")
     result = Tensor(data, _recording and any(tensor.requires_grad for tensor in present), present[0].ops)
     if result.requires_grad:
         result._inputs, result._backward = tuple(inputs), backward

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -178,6 +179,10 @@ class CosineAnnealingLR(Scheduler):
     def factor(self, t: int) -> float:
         low = self.eta_min / self.first if self.first else 0.0
         return low + (1 - low) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+lr_scheduler = SimpleNamespace(PolynomialLR=PolynomialLR, StepLR=StepLR, CosineAnnealingLR=CosineAnnealingLR)
+"""Where PyTorch keeps its schedules: `optim.lr_scheduler.StepLR`."""
 
 
 def _at_least_0(value: float, name: str) -> float:

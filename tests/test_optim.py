@@ -47,7 +47,7 @@ def test_ten_steps_equal_pytorch(rng, name, options, dtype):
 def test_schedules_equal_pytorch(name, options):
     ours = optim.SGD([Tensor([1.0], requires_grad=True)], lr=0.3)
     theirs = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.3)
-    a, b = getattr(optim, name)(ours, **options), getattr(torch.optim.lr_scheduler, name)(theirs, **options)
+    a, b = (getattr(o.lr_scheduler, name)(x, **options) for o, x in ((optim, ours), (torch.optim, theirs)))
     for _ in range(10):
         theirs.step()
         a.step()

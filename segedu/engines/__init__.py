@@ -4,6 +4,7 @@ An engine has the layers of torch.nn by their names (`Conv2d`, `ConvTranspose2d`
 `MaxUnpool2d`, `AvgPool2d`, `AdaptiveAvgPool2d`, `Upsample`, `ReLU`, `Dropout`, `Sequential`, `ModuleList`, `Module`,
 `Identity`, `CrossEntropyLoss`), `cat`, `interpolate`, `pad`, `relu`, `no_grad`, and
 
+    optim                   SGD, Adam, AdamW; lr_scheduler.PolynomialLR, StepLR, CosineAnnealingLR
     name                    "numpy", "cuda" or "torch"
     tensor(array)           an array as the input of a network; labels stay int64
     array(tensor)           a tensor, parameter or gradient as a NumPy array

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional
+import torch.optim.lr_scheduler
 
 from segedu.engines.base import Engine
 
@@ -18,6 +19,7 @@ class PyTorch(Engine):
     """torch.nn's layers, and the few functions beside them."""
 
     name = "torch"
+    optim = torch.optim
     cat = staticmethod(torch.cat)
     interpolate = staticmethod(torch.nn.functional.interpolate)
     relu = staticmethod(torch.nn.functional.relu)

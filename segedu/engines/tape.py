@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 
 import segedu.numpy_ops
+import segedu.optim
 from segedu import nn
 from segedu.autograd import Tensor
 from segedu.engines.base import Engine
@@ -16,7 +17,8 @@ from segedu.engines.base import Engine
 class Tape(Engine):
     """segedu.nn's layers; tensors are computed with by the set of operators `ops`.
 
-    Arrays stay as they are, unless the operators have a function `asarray`: it puts them where they are wanted.
+    Arrays stay as they are, unless the operators have a function `asarray`: it puts them where they are wanted. Layers
+    belong to the NumPy operators until `segedu.models.create` or `module.to(ops=engine.ops)` moves them.
 
     >>> def relu(x):
     ...     print("my own relu")
@@ -26,6 +28,8 @@ class Tape(Engine):
     my own relu
     array([0., 2.])
     """
+
+    optim = segedu.optim
 
     def __init__(self, name: str, ops: ModuleType) -> None:
         self.name, self.ops = name, ops

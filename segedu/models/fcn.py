@@ -34,6 +34,8 @@ class FCN(Network):
         super().__init__(num_classes, in_channels)
         if padding not in ("same", "published"):
             raise ValueError(f"padding={padding!r} must be 'same' or 'published'")
+        if stride not in FIRST_ROWS:
+            raise ValueError(f"stride={stride} must be 8, 16 or 32")
         self.stride, self.same = stride, padding == "same"
         self.multiple = 32 if self.same else 1
         self.vgg = VGG16(nn, in_channels, width, first_padding=1 if self.same else 100, same=self.same)

@@ -89,14 +89,15 @@ class Module:
         return self
 
     def to(self, dtype: np.typing.DTypeLike | None = None, ops: ModuleType | None = None) -> Self:
-        """Parameters and buffers in another dtype, or for another set of operators."""
+        """Parameters and buffers in another dtype, or for another set of operators, where its `asarray` puts them."""
         for module in self.modules():
             for name, value in module._state():
+                array = getattr(ops, "asarray", np.asarray)(_array(value)) if ops else _array(value)
+                array = array.astype(dtype or array.dtype, copy=False) if array.dtype.kind == "f" else array
                 if isinstance(value, Parameter):
-                    value.data, value.grad = value.data.astype(dtype or value.dtype, copy=False), None
-                    value.ops = ops or value.ops
-                elif value.dtype.kind == "f":
-                    setattr(module, name, value.astype(dtype or value.dtype, copy=False))
+                    value.data, value.grad, value.ops = array, None, ops or value.ops
+                else:
+                    setattr(module, name, array)
         return self
 
     def float(self) -> Self:

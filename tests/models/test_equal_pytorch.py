@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from segedu import models, optim
+from segedu import models
 from tests.models.conftest import gradients, loss_of, scene, without_dropout
 
 LOGITS, GRADIENT = 1e-10, 1e-9
@@ -108,8 +108,7 @@ def losses(name, engine, training, change=0.0):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter *= 1 + change * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    library = torch.optim if engine == "torch" else optim
-    optimizer = library.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
+    optimizer = model.nn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
     curve = []
     for _ in range(10):
         curve.append(float(loss_of(model, images, labels)[1]))

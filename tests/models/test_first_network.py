@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from segedu import engines, nn, optim
+from segedu import engines, nn
 from segedu.models.blocks import Block
+from segedu.models.initial import initialise
 from tests.models.conftest import scene
 
 
@@ -28,17 +29,22 @@ class TinyFCN(Block):
 
 def test_sixty_steps_follow_the_same_losses_and_learn_the_scene(engine):
     images, labels = scene((32, 40))
-    ours, theirs = (TinyFCN(engines.get(name), 4).double() for name in (engine, "torch"))
-    theirs.load_state_dict({key: torch.from_numpy(value) for key, value in ours.state_dict().items()})
+    rngs = np.random.default_rng(1), np.random.default_rng(1)
+    ours, theirs = (
+        initialise(TinyFCN(engines.get(name), 4), rng).double()
+        for name, rng in zip((engine, "torch"), rngs, strict=True)
+    )
     curves = []
-    for model, library in ((ours, optim), (theirs, torch.optim)):
-        optimizer, losses = library.SGD(model.parameters(), lr=0.2, momentum=0.9), []
+    for model in (ours, theirs):  # one loop for every engine
+        optimizer, losses = model.nn.optim.SGD(model.parameters(), lr=0.2, momentum=0.9), []
+        schedule = model.nn.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=80)
         for _ in range(60):
             optimizer.zero_grad()
             tensors = model.nn.tensor(images), model.nn.tensor(labels)
             loss = model.nn.CrossEntropyLoss(ignore_index=255)(model(tensors[0]), tensors[1])
             loss.backward()
             optimizer.step()
+            schedule.step()
             losses.append(loss.item())
         curves.append(losses)
     assert curves[0] == pytest.approx(curves[1], rel=1e-9)

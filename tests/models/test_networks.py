@@ -260,6 +260,10 @@ class TestMistakes:
         with pytest.raises(ValueError, match="output_stride=4 must be 8, 16 or 32"):
             models.create("pspnet", 2, output_stride=4)
 
+    def test_an_illegal_stride_of_fcn_is_named(self):
+        with pytest.raises(ValueError, match="stride=4 must be 8, 16 or 32"):
+            models.create("fcn8s", 2, stride=4)
+
     def test_an_option_that_a_network_lacks_is_refused(self):
         with pytest.raises(TypeError, match="depth"):
             models.create("unet", 2, depth=50)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segedu import nn, optim
+from segedu import compare, engines, nn, optim
 
 
 def network(layers):
@@ -58,6 +58,35 @@ def test_ten_steps_with_the_statistics_of_the_batch_follow_the_same_losses(rng):
         expected.backward()
         a.step()
         b.step()
+
+
+def test_gradients_of_a_whole_network_equal_finite_differences(rng):
+    model = network(nn).double()
+    x, t = rng.standard_normal((2, 3, 5, 4)), rng.integers(0, 2, (2, 5, 4))
+    parameters = list(model.parameters())
+    arrays = [parameter.data.copy() for parameter in parameters]
+
+    def loss(*values):
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.data = value
+        return nn.CrossEntropyLoss()(model(nn.Tensor(x)), t)
+
+    loss(*arrays).backward()
+    compare.with_finite_differences(
+        lambda *values: loss(*values).data, arrays, [parameter.grad for parameter in parameters], samples=12
+    ).check()
+
+
+def test_a_module_moves_to_another_set_of_operators():
+    ops = engines.operators("elsewhere")
+    places = []
+    ops.asarray = lambda array: places.append(array.shape) or array
+    model = network(nn).to(ops=ops)
+    assert len(places) == len(model.state_dict())
+    x = np.ones((2, 3, 5, 4), np.float32)
+    assert model(nn.Tensor(x, ops=ops)).ops is ops
+    with pytest.raises(ValueError, match=r"elsewhere and segedu\.numpy_ops; module\.to\(ops=…\) moves a module"):
+        model(nn.Tensor(x))
 
 
 def test_train_and_eval_reach_every_module():

@@ -41,7 +41,7 @@ MUTANTS = [
     backward("sign of dx", old="return dx.reshape", new="return -dx.reshape"),
     backward("the gradient of the weight flipped", old="dx.reshape(x.shape), dweight,", new="dx.reshape(x.shape), dweight[:, :, ::-1, ::-1],"),
     backward("the gradient of the weight is a mean", old="dx.reshape(x.shape), dweight,", new="dx.reshape(x.shape), dweight / max(1, len(inputs)),"),
-    backward("output_padding forgotten", old="stride, padding, output_padding, dilation)", new="stride, padding, 0, dilation)"),
+    backward("the gradient of the bias from the input", old="bias_gradient(grads, bias)", new="bias_gradient(inputs, bias)"),
     sums("conv_transpose2d_backward", "the gradient of the bias is a mean over images", old="grads.sum((2, 3)).sum(0)", new="grads.sum((2, 3)).sum(0) / max(1, len(grads))"),
     sums("conv_transpose2d_backward", "elements of the gradient in wrong order", inside="from_phase_filters", old="split[..., ::-1, ::-1]", new="split"),
     sums("conv_transpose2d_backward", "groups exchanged in the gradient", inside="from_phase_filters", old="split[..., ::-1, ::-1]", new="split[::-1, ..., ::-1, ::-1]"),

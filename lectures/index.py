@@ -17,9 +17,9 @@
 # | 02 | [Pooling](02_pooling.ipynb) | max and average pooling, their gradients | 50 |
 # | 03 | [Unpooling and interpolation](03_unpooling.ipynb) | max unpooling, bilinear interpolation | 75 |
 # | 04 | [Transposed convolution](04_transposed_convolution.ipynb) | conv_transpose2d, checkerboards and their cures | 100 |
-# | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 50 |
-# | 06 | [Losses](06_losses.ipynb) | cross-entropy, Dice, Jaccard, Lovász | 75 |
-# | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 50 |
+# | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 60 |
+# | 06 | [Losses](06_losses.ipynb) | cross-entropy, Dice, Jaccard, Lovász | 90 |
+# | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 75 |
 #
 # The [glossary](glossary.ipynb) gives every term in English, 繁體中文, 简体中文, 한국어 and Русский.
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -155,14 +156,15 @@ def _instrument(compiler: list[str]) -> list[str]:
     is_clang = MACOS or "ziglang" in compiler or "clang" in Path(compiler[0]).name
     if not is_clang:
         return [*INSTRUMENT, f"-fsanitize=bounds,{ARITHMETIC}"]
+    thread = ["-Xclang", *INSTRUMENT] if WINDOWS else INSTRUMENT  # its driver refuses, its compiler does not
     reads = ["-mllvm", "-tsan-instrument-read-before-write=1"]
-    return [*INSTRUMENT, f"-fsanitize=array-bounds,{ARITHMETIC}", "-fno-sanitize-trap=all", *reads]
+    return [*thread, f"-fsanitize=array-bounds,{ARITHMETIC}", "-fno-sanitize-trap=all", *reads]
 
 
 @contextlib.contextmanager
 def _finished(target: Path):
     """A file to write, which becomes `target` when the block ends well, and disappears otherwise."""
-    part = target.with_name(f"{target.stem}.{os.getpid()}.part{target.suffix}")
+    part = target.with_name(f"{target.stem}.{os.getpid()}-{threading.get_ident()}.part{target.suffix}")
     try:
         yield part
         os.replace(part, target)

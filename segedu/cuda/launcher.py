@@ -35,8 +35,14 @@ class CpuModule:
         self.numbers = {name: i for i, name in enumerate([*names, *name_expressions])}
         exported = "".join(f"\nSEGEDU_KERNEL({i}, {name})" for name, i in self.numbers.items())
         defines = tuple(option for option in options if option.startswith(("-D", "-U")))
-        path, self.sites = compile_kernel(f"{translation.code}\n{exported}\n", mode, defines)
-        self.library = Library(path, translation.has_variables)
+        text = f"{translation.code}\n{exported}\n"
+        path, self.sites = compile_kernel(text, mode, defines)
+        try:
+            self.library = Library(path, translation.has_variables)
+        except OSError:  # damaged: once more
+            path.unlink(missing_ok=True)
+            path, self.sites = compile_kernel(text, mode, defines)
+            self.library = Library(path, translation.has_variables)
 
     def get_function(self, name: str) -> CpuKernel:
         if name in self.numbers:

@@ -12,6 +12,7 @@ import numpy as np
 
 from segedu import arguments
 from segedu.numpy_ops._pixels import Pixels, Strip, pixels_of
+from segedu.numpy_ops._soft_targets import is_soft, soft_cross_entropy
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -99,7 +100,9 @@ def cross_entropy(
 
     Args:
         logits: N×C×H×W, or N×C with any further axes, or C for one pixel; float32 or float64.
-        target: int64 labels, N×H×W (the shape of `logits` without its class axis). Class probabilities are not taken.
+        target: int64 labels, N×H×W (the shape of `logits` without its class axis); or probabilities of the classes, of
+            the shape and dtype of `logits`: then loss(i) = −Σ_c w[c] · t[c] · log p[c], and the mean divides by the
+            number of pixels.
         weight: one number for each class, of the dtype of `logits`; 1 when None.
         ignore_index: pixels with this label do not count; it may lie outside the classes.
         reduction: "mean", "sum" or "none".
@@ -120,8 +123,24 @@ def cross_entropy(
     >>> cross_entropy(logits, np.array([0, 255]), ignore_index=255).round(4)  # −log 0.7
     np.float64(0.3567)
     """
+    if is_soft(target, logits):
+        return _soft(logits, target, weight, ignore_index, reduction, label_smoothing)[0]
     problem = _problem(logits, target, weight, ignore_index, reduction, label_smoothing)
     return _run(problem)[0]
+
+
+def _soft(
+    logits: object,
+    target: np.ndarray,
+    weight: object,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+    grad_output: object = None,
+) -> tuple:
+    arguments.one_of(reduction, REDUCTIONS, "reduction")
+    smoothing = arguments.probability(smoothing, "label_smoothing")
+    return soft_cross_entropy(logits, target, weight, ignore_index, reduction, smoothing, grad_output)
 
 
 def cross_entropy_backward(
@@ -148,6 +167,8 @@ def cross_entropy_backward(
     >>> cross_entropy_backward(1.0, logits, np.array([0])).round(6)
     array([[-0.3,  0.2,  0.1]])
     """
+    if is_soft(target, logits):
+        return _soft(logits, target, weight, ignore_index, reduction, label_smoothing, grad_output)[1]
     problem = _problem(logits, target, weight, ignore_index, reduction, label_smoothing)
     return _run(problem, grad_output, loss=False)[1].reshape(logits.shape)
 
@@ -168,6 +189,8 @@ def cross_entropy_with_gradient(
     >>> loss.round(4), gradient  # log 2
     (np.float64(0.6931), array([[ 0.5, -0.5]]))
     """
+    if is_soft(target, logits):
+        return _soft(logits, target, weight, ignore_index, reduction, label_smoothing)
     problem = _problem(logits, target, weight, ignore_index, reduction, label_smoothing)
     grad_output = np.ones(problem.shape if reduction == "none" else (), logits.dtype)
     loss, gradient = _run(problem, grad_output)

@@ -36,8 +36,8 @@ def empty(shape, dtype=np.float32):
     """An array for a kernel to fill. In check mode, reading an element before something is written there is an error.
 
     On a GPU it is CuPy's. Elsewhere it is filled with a pattern that no computation gives, so that the checker knows
-    what is still
-    empty; arrays of one- and two-byte items count as filled as soon as anything in them differs from the pattern.
+    what is still empty; arrays of one- and two-byte items count as filled as soon as anything in them differs from the
+    pattern.
     """
     if gpu_available():
         import cupy

@@ -1,8 +1,7 @@
 """Gives every call of a checker's hook a number, and writes down to which line of the source it belongs.
 
 The compiler's `.loc` directives say which line the instructions after them come from. A hook takes one argument more
-than
-the compiler passes: its register is free, since the compiler takes every such register for lost at a call.
+than the compiler passes: its register is free, since the compiler takes every such register for lost at a call.
 """
 
 from __future__ import annotations
@@ -34,6 +33,8 @@ def number_sites(assembly: str, convention: str) -> tuple[str, list[tuple[int, i
     place = (0, 0)
     output = []
     for line in assembly.splitlines():
+        if "/DEFAULTLIB:libclang_rt.ubsan" in line:
+            continue  # on Windows clang asks for its own handlers; ours take their place
         location = LOC.match(line)
         if location and location.group(1) in ours and location.group(2) != "0":
             place = (int(location.group(2)), int(location.group(3)))

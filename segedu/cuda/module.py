@@ -13,9 +13,8 @@ class RawModule:
     """CUDA C source, compiled: on a GPU by CuPy, else by the machine's C++ compiler.
 
     `mode` is "auto" (the GPU where there is one, else "check"), "gpu", "check" (on the CPU, mistakes are found and
-    explained) or "fast" (on
-    the CPU, unchecked). `name_expressions` names the instances of templates, `options` are the compiler's
-    (`-DTILE=16`).
+    explained) or "fast" (on the CPU, unchecked). `name_expressions` names the instances of templates, `options` are
+    the compiler's (`-DTILE=16`).
 
     Raises:
         CompileError: the source is wrong; the message names the line.
@@ -49,8 +48,7 @@ class RawModule:
         """The kernel of that name. Call it as `kernel(grid, block, args, shared_mem=0)`.
 
         NumPy arrays hold its results afterwards. On the CPU it also takes `order` ("forward" or "reverse": in which
-        order the threads
-        run), `max_steps` (of one thread, before it counts as endless) and `time_limit` in seconds.
+        order the threads run), `max_steps` (of one thread, before it counts as endless) and `time_limit` in seconds.
 
         Raises:
             KeyError: there is no such kernel, or it is a template, or its name is a C++ name.

@@ -1,10 +1,8 @@
 """Counts what a kernel does to memory, line by line, and remembers which thread touched which element.
 
 The counts follow from the source alone: requests of a warp, the 32-byte sectors of global memory that each takes, the
-turns that a
-request to the 32 banks of shared memory needs. Caches and time are not modelled. A `float4` counts as four loads, and
-what the compiler
-keeps in a register counts once.
+turns that a request to the 32 banks of shared memory needs. Caches and time are not modelled. A `float4` counts as four
+loads, and what the compiler keeps in a register counts once.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ waits for a later block waits for ever. Two threads that write the same value to
 caches, half precision, cooperative groups, tensor cores, dynamic allocation and streams are not modelled; `__expf` and
 its kin are exact. `mode="fast"` checks nothing.
 
-**Tested** on Linux and x86-64 with g++ 12 and zig 0.17. For macOS and for Linux on aarch64 kernels and runtime compile
-and link, and never ran; Windows, where a crash is not guarded against, and the GPU path were not run either. `profile`
+**Tested** on Linux and x86-64 with g++ 12 and zig 0.17. For macOS, Windows and Linux on aarch64 kernels and runtime
+compile and link, and never ran; on Windows a crash is not guarded against. The GPU path was not run either. `profile`
 counts loads, stores, sectors and bank conflicts; `%load_ext segedu.cuda` gives notebooks the `%%cuda` magic. Compiled
 kernels are kept in the user's cache, or in $SEGEDU_CACHE; $SEGEDU_CXX names another compiler.
 """

@@ -35,7 +35,7 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
         )
     if f.space in (SHARED, VARIABLE):
         remedy = (
-            "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in"
+            "Compare the index with the size in the declaration; a tile with a halo needs TILE + 2 * halo in"
             " each direction."
         )
     if f.space == DYNAMIC:
@@ -62,12 +62,8 @@ def _race(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
     first, second = DID[ACCESSES[f.other_access]], DOES[ACCESSES[f.access]]
     other = s.thread(f.other_thread, f.other_block)
     line, other_line = s.line(f.site), s.line(f.other_site)
-    lines = (
-        f"line {other_line}, where {other} {first} {place}"
-        if other_line != line
-        else f"the same line, where {other} {first} it too"
-    )
-    what = f"{who} {second} {place}, and nothing says whether that happens before or after {lines}."
+    where = f"in line {other_line}" if other_line != line else "in the same line"
+    what = f"{who} {second} {place}, and {other} {first} it {where}: nothing says which comes first."
     return what, _race_remedy(f, s)
 
 
@@ -191,24 +187,23 @@ def _too_long(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
 
 def _bad_index(f: Fault, s: Scene, place, who: str) -> tuple[str, str]:
     kind = f.text.decode().strip("'")
-    name = _indexed_name(s.source(s.line(f.site)), s, f)
+    name = _indexed_name(f, s)
     size = re.search(r"\[(\d+)\]", kind)
     return (
-        f"{who} uses the index {f.extra[0]} on {name}{kind}"
+        f"{who} uses the index {f.extra[0]} on {name or 'an array'}, of type {kind}"
         + (f": it must be between 0 and {int(size.group(1)) - 1}." if size else "."),
-        "Compare the index with the size in the declaration: a tile with a halo needs TILE + 2 * halo in each"
+        "Compare the index with the size in the declaration; a tile with a halo needs TILE + 2 * halo in each"
         " direction.",
     )
 
 
-def _indexed_name(source: str, s: Scene, f: Fault) -> str:
-    lines = s.code.splitlines()
-    line = s.line(f.site)
-    text = lines[line - 1] if line and line <= len(lines) else source
+def _indexed_name(f: Fault, s: Scene) -> str:
+    """The name before the bracket at which the compiler points."""
+    lines, line = s.code.splitlines(), s.line(f.site)
+    text = lines[line - 1] if line and line <= len(lines) else ""
     names = re.findall(r"(\w+)\s*\[", text)
     before = re.findall(r"(\w+)\s*\[", text[: max(0, f.extra[1])])
-    name = before[-1] if before else names[0] if names else ""
-    return f"{name}, of type " if name else "the type "
+    return before[-1] if before else names[0] if names else ""
 
 
 SIMPLE = {
@@ -312,6 +307,9 @@ def explain_fault(fault: Fault, scene: Scene) -> KernelError:
     head = f"{scene.kernel}{f', line {line}' if line else ''}: {TITLES.get(problem, problem)}"
     source = scene.source(line)
     text = "\n".join([head, *([f"    {source}"] if source else []), what[0].upper() + what[1:], remedy])
+    array, index = (place.array, place.index) if place else (None, None)
+    if problem == "bad index":
+        array, index = _indexed_name(fault, scene) or None, fault.extra[0]
     has_other = problem in (
         "race",
         "different barriers",
@@ -326,8 +324,8 @@ def explain_fault(fault: Fault, scene: Scene) -> KernelError:
         line=line,
         thread=unravelled(fault.thread, scene.block),
         block=unravelled(fault.block, scene.grid),
-        array=place.array if place else None,
-        index=place.index if place else None,
+        array=array,
+        index=index,
         other_line=scene.line(fault.other_site) if has_other else None,
         other_thread=unravelled(fault.other_thread, scene.block) if has_other else None,
     )

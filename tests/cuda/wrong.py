@@ -72,9 +72,9 @@ BOUNDS = [
     Wrong("static shared memory by a pointer", y_kernel("  __shared__ float tile[32];\n  float* p = tile;\n  p[i + 1] = y[i]; // here\n  y[i] = 0;"),
           "out of bounds", one(32), ("writes tile[32]", "declared in line 3", "halo"), "tile", 32),
     Wrong("static shared memory by an index", y_kernel("  __shared__ float tile[32];\n  tile[i + 1] = y[i]; // here\n  y[i] = 0;"),
-          "out of bounds", one(32), ("index 32", "tile", "between 0 and 31")),
+          "out of bounds", one(32), ("index 32 on tile", "between 0 and 31"), "tile", 32),
     Wrong("a column of shared memory", y_kernel("  __shared__ float tile[4][8];\n  tile[1][i] = y[i]; // here\n  y[i] = 0;"),
-          "out of bounds", one(32), ("index 8", "tile", "between 0 and 7")),
+          "out of bounds", one(32), ("index 8 on tile", "between 0 and 7"), "tile", 8),
     Wrong("read before shared memory", y_kernel("  __shared__ float tile[32];\n  tile[i] = 1;\n  __syncthreads();\n  float* p = tile;\n  y[i] = p[i - 1]; // here"),
           "out of bounds", one(32), ("reads tile[-1]",), "tile", -1),
     Wrong("dynamic shared memory", y_kernel("  extern __shared__ float tile[];\n  tile[i] = y[i]; // here\n  y[i] = 0;"),
@@ -84,13 +84,13 @@ BOUNDS = [
     Wrong("atomic beyond shared memory", y_kernel("  __shared__ int bins[8];\n  if (i < 8) bins[i] = 0;\n  __syncthreads();\n  int* p = bins;\n  atomicAdd(&p[i], 1); // here"),
           "out of bounds", one(32), ("atomic operation on bins[8]",), "bins", 8),
     Wrong("constant memory by an index", y_kernel("  y[i] = weights[i]; // here", "__constant__ float weights[9];\n"),
-          "out of bounds", one(32), ("index 9", "weights", "between 0 and 8")),
+          "out of bounds", one(32), ("index 9 on weights", "between 0 and 8"), "weights", 9),
     Wrong("constant memory by a pointer", y_kernel("  const float* w = weights;\n  y[i] = w[i]; // here", "__constant__ float weights[9];\n"),
           "out of bounds", one(32), ("reads weights[9]", "__constant__ weights has 9 elements"), "weights", 9),
     Wrong("a device variable by a pointer", y_kernel("  float* p = table;\n  p[i] = 1; // here\n  y[i] = 1;", "__device__ float table[16];\n"),
           "out of bounds", one(32), ("writes table[16]", "__device__"), "table", 16),
     Wrong("a local array", y_kernel("  float part[4] = {0, 0, 0, 0};\n  part[i] = y[i]; // here\n  y[i] = part[0];"),
-          "out of bounds", one(32), ("index 4", "part")),
+          "out of bounds", one(32), ("index 4 on part",), "part", 4),
     Wrong("inside a device function", "__device__ float at(const float* x, int i) {\n  return x[i]; // here\n}\n"
           + y_kernel("  float v = at(y, i + 4);\n  __syncthreads();\n  y[i] = v;"),
           "out of bounds", one(32), ("reads y[32]",), "y", 32),
@@ -120,7 +120,7 @@ UNINITIALISED = [
 ]  # fmt: skip
 
 RACES = [
-    Wrong("all threads write one element", y_kernel("  y[0] = i; // here"), "race", one(32), ("the same line", "Let one thread write"), "y", 0),
+    Wrong("all threads write one element", y_kernel("  y[0] = i; // here"), "race", one(32), ("in the same line", "nothing says which comes first", "Let one thread write"), "y", 0),
     Wrong("adding up without an atomic", y_kernel("  y[0] += i; // here"), "race", one(32), (), "y", 0),
     Wrong("two blocks write one element", y_kernel("  if (i == 0) y[0] = blockIdx.x; // here"), "race", one(32),
           ("Blocks run in any order", "atomicAdd"), "y", 0, grid=(2,)),

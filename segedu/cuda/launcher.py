@@ -82,6 +82,8 @@ class Variable:
 
     def set(self, values) -> None:
         values = np.asarray(values)
+        if self._array.dtype.kind == "V" and values.nbytes == self._array.nbytes:  # a structure: its bytes
+            values = np.ascontiguousarray(values).view(self._array.dtype)
         if values.dtype != self._array.dtype or values.size != self._array.size:
             have, want = f"{values.dtype.name} {values.shape}", f"{self._array.dtype.name} {self._array.shape}"
             raise ValueError(f"the variable is {want}, and the values are {have}")

@@ -547,6 +547,21 @@ __global__ void k(const float* x, float* y) {
     np.testing.assert_allclose(y[0], (np.arange(1, 5) * x[0] * x).sum(), rtol=1e-4)
 
 
+def test_structures_as_arguments_and_in_constant_memory(rng, mode, order):
+    source = """
+struct Size { int h, w; float scale; };
+__constant__ Size everywhere;
+extern "C" __global__ void k(const float* x, float* y, Size here) {
+    int i = threadIdx.x;
+    y[i] = x[i] * here.scale + everywhere.w * here.h;
+}"""
+    kind = np.dtype([("h", "i4"), ("w", "i4"), ("scale", "f4")])
+    module, x, y = RawModule(source, mode=mode), floats(rng, 8), cuda.empty(8)
+    module.get_global("everywhere").set(np.array([(1, 5, 0)], kind))
+    module.get_function("k")((1,), (8,), (x, y, np.array((3, 4, 2), kind)), order=order)
+    np.testing.assert_allclose(y, 2 * x + 15, rtol=1e-6)
+
+
 @pytest.mark.parametrize("threads", [1, 7, 31, 32, 33, 1000, 1024])
 def test_any_number_of_threads_meets_at_a_barrier(rng, mode, order, threads):
     source = """

@@ -36,7 +36,7 @@ WRONG = {
     "INFINITY": ("\n*y = INFINITY;", 3, r"__int_as_float\(0x7f800000\)"),
     "int32_t": ("\n\nint32_t i = 1;", 4, "write int"),
     "an old shuffle": ("*y = __shfl_down(*y, 1);", 2, r"__shfl_down_sync\(mask, value, delta\)"),
-    "threadIdx changed": ("threadIdx.x = 3;", 2, ""),
+    "threadIdx changed": ("threadIdx.x = 3;", 2, "line 2"),
     "a shared array with values": ("__shared__ int a[2] = {1, 2};", 2, "cannot have an initial value"),
     "a local array of unknown size": ("int n = *y;\nfloat a[n]; *y = a[0];", 3, "must be a constant"),
     "an array of unknown size": ("__shared__ float a[*y]; *y = a[0];", 2, "must be a constant"),

@@ -15,7 +15,7 @@
 # 6. count the multiplications that this saves, compared with sliding the classifier,
 # 7. train a classifier of small patches and let it segment a whole scene at once.
 #
-# About 60 minutes without the parts marked *at home*. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
+# About 80 minutes without the parts marked *at home*; a good place for a break is after section 7. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
 
 # %%
 import numpy as np
@@ -764,15 +764,14 @@ figures.show(
 # The field has no sharp edge: the middle counts most. (The fine grid on the left is the uneven overlap of lecture 04: kernel 11 with stride 4, kernel 3 with stride 2. On the right it
 # is smoothed away.)
 #
-# And neighbours overlap almost entirely. A border between two things and one score for 32×32 pixels cannot
-# say where it runs.
+# And neighbours overlap almost entirely. One score for 32×32 pixels cannot say where among them a border runs.
 
 # %% [markdown]
 # ## 13 · What it saves
 #
 # The alternative is lecture 01's: cut out a window of 224×224 every 32 pixels, and classify each with the fully connected network. Count the multiplications.
 #
-# **Predict, then run.** For 10×10 scores: how much less is one run over the whole picture? A twentieth, a tenth, an eighth?
+# **Predict, then run.** For 10×10 scores: which part of the multiplications remains in one run over the whole picture? About a twentieth, a tenth or an eighth?
 
 # %%
 def multiplications(layers, height, width=None):
@@ -798,16 +797,21 @@ for side in (1, 2, 5, 10, 20, 50):
     print(f"{sliding.sum() / at_once.sum():8.1f}")
 
 # %% [markdown]
-# The numbers are billions of multiplications. The convolutions are shared by all windows that overlap, and the more scores, the more is saved there. Layers 6, 7 and 8 save nothing: each score
-# needs its own 59 million multiplications. In the end they are most of the work.
+# The numbers are billions of multiplications. Overlapping windows share the convolutions: for 10×10 scores, 3.6 in place of 65.6. Layers 6, 7 and 8 save nothing, because each
+# score needs its own: 5.9 in both. So about an eighth remains. The more scores, the more of the work lies in these three layers.
 #
 # *At home.* The authors of the method report times on "a typical GPU": 1.2 ms for one window of 227×227, 22 ms for 10×10 scores of a 500×500 picture (Long et al., section 3.1).
+# We found 9×9 for that size; their AlexNet has no padding in conv1, and its poolings round sizes up (`ceil_mode`, lecture 02).
 
 # %%
 window = multiplications(convolutional, 224)
 print(f"one window: {window.sum() / 1e6:.0f} million multiplications,", end=" ")
 print(f"{window[5:].sum() / 1e6:.0f} million of them in layers 6 to 8")
 print(f"measured by Long et al.: {100 * 1.2 / 22:.1f} times less time")
+side = (500 - 11) // 4 + 1  # conv1; conv2 to conv5 keep the size
+for _ in range(3):
+    side = -((3 - side) // 2) + 1  # a pooling, rounded up
+print("their score map for 500:", side - 5)
 
 # %% [markdown]
 # And here, with the thin network: 5×5 scores of a picture of 352×352.
@@ -835,7 +839,7 @@ print("equal:", np.allclose(slid, whole, rtol=1e-3, atol=1e-3))
 print(f"correlation: {np.corrcoef(slid.ravel(), whole.ravel())[0, 1]:.2f}")
 
 # %% [markdown]
-# Similar, but not the same, though one often reads that it is. AlexNet pads. A window that was cut out sees zeros beyond its edge; in the whole picture the same layer sees the neighbouring pixels. The field of 355 pixels
+# Similar, but not the same, though one often reads that they are. AlexNet pads. A window that was cut out sees zeros beyond its edge; in the whole picture the same layer sees the neighbouring pixels. The field of 355 pixels
 # is wider than the window of 224: the rest was padding.
 #
 # Layers 6 to 8 are the same in both forms. In a network without padding *everything* is the same, as the next section shows.
@@ -857,7 +861,7 @@ print("field, step, outside:", *fields(small)[-1][1:])
 
 # %% [markdown]
 # Field 34, step 8, nothing outside. For training, layers 3 and 4 are *fully connected*: matrices of 48×216 and 9×48. The patches come from 24 drawn streets, 250 from each, with the
-# label of their middle pixel.
+# label of their middle pixel (the 18th row and column of 34).
 
 # %%
 def patches(image, labels, number, void=255):
@@ -1024,7 +1028,7 @@ print(f"at once:     {1000 * as_a_whole:5.0f} ms")
 # %% [markdown]
 # ## 15 · Look at it
 #
-# Each class has its own score map of 16×48. For the picture, `softmax` (lecture 06) turns the nine scores of each place into shares between 0 and 1.
+# Each class has its own score map of 16×48. For the picture, `softmax` (lecture 06) turns the nine scores of each place into shares between 0 (dark blue) and 1 (yellow).
 #
 # Bilinear interpolation (lecture 03) makes the score maps eight times larger, and each pixel takes the class with the highest score.
 #
@@ -1096,7 +1100,10 @@ for k, name in enumerate(scene.classes):
     print(f"{name:11} {found:7.0%} {possible:11.0%} {(targets == k).mean():18.1%}")
 
 # %% [markdown]
-# Sky, road and buildings come close to what the grid allows. Poles are lost to the grid: even a faultless classifier with one label for each cell would find 12 % of them. Signs and
+# Sky, road and buildings come close to the faultless classifier. (Road and building even pass it: bilinear outlines are not bound to cells, and who says "road" too often
+# finds more of it. Lecture 07 has fairer measures.)
+#
+# Poles are lost to the grid: even a faultless classifier with one label for each cell would find 12 % of them. Signs and
 # people are lost mainly by our classifier, for the grid would leave two thirds of their pixels. They are rare among the training patches, so the loss hardly asks for them.
 #
 # Lecture 06 gives rare classes more weight. Lecture 12 adds the scores of layers with a smaller step.

@@ -17,6 +17,7 @@ from segedu.cuda_ops.activations import (
     softmax,
     softmax_backward,
 )
+from segedu.cuda_ops.convolution import conv2d, conv2d_backward
 from segedu.cuda_ops.normalization import batch_norm, batch_norm_backward
 from segedu.cuda_ops.pooling import (
     adaptive_avg_pool2d,
@@ -26,6 +27,7 @@ from segedu.cuda_ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
+from segedu.cuda_ops.transposed_convolution import conv_transpose2d, conv_transpose2d_backward
 from segedu.cuda_ops.unpooling import max_unpool2d, max_unpool2d_backward
 from segedu.cuda_ops.upsampling import interpolate, interpolate_backward, pixel_shuffle, pixel_shuffle_backward
 
@@ -38,6 +40,10 @@ __all__ = [
     "batch_norm_backward",
     "concatenate",
     "concatenate_backward",
+    "conv2d",
+    "conv2d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
     "current_mode",
     "dropout",
     "dropout_backward",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -208,6 +209,15 @@ def over_warps(items: int, warps: int = 8) -> Threads:
     return Threads((min(-(-items // rows), 2**31 - 1), 1, 1), (32, rows, 1))
 
 
+def blocks(items: int, numbers: int) -> Threads:
+    """A block for each item, to add up `numbers` numbers: whole warps, as many as have work, at most THREADS threads.
+
+    >>> blocks(10, 40)
+    Threads(grid=(10, 1, 1), block=(64, 1, 1))
+    """
+    return Threads((items, 1, 1), (min(THREADS, max(32, _power_of_two(numbers))), 1, 1))
+
+
 def _power_of_two(number: int) -> int:
     """The smallest power of two that is not below `number`."""
     return 1 << max(0, int(number) - 1).bit_length()
@@ -237,8 +247,10 @@ class Kernels:
 
 @functools.cache
 def source(file: str) -> str:
-    """A kernel source, after what all of them share."""
-    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("common.cuh", file))
+    """A kernel source, after common.cuh and what its first line names: `// Uses tiles.cuh.`"""
+    text = (FOLDER / file).read_text(encoding="utf-8")
+    used = re.findall(r"\w+\.cuh", text.partition("\n")[0])
+    return "\n".join([*((FOLDER / name).read_text(encoding="utf-8") for name in ("common.cuh", *used)), text])
 
 
 def instances(file: str, ctype: str) -> tuple[str, ...]:

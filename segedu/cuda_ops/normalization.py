@@ -12,6 +12,7 @@ from segedu.cuda_ops._launch import (
     THREADS,
     Kernels,
     Threads,
+    blocks,
     contiguous,
     count,
     empty,
@@ -63,7 +64,8 @@ def _blocks_of_channels(x: np.ndarray) -> Threads:
     """Several blocks a channel where channels are few, so that every multiprocessor has work: about 1024 in all."""
     channels, pixels, _ = _sides(x)
     wanted = max(1, 1024 // channels)
-    return Threads((min(wanted, -(-pixels // THREADS)), channels, 1), (THREADS, 1, 1))
+    each = blocks(min(wanted, -(-pixels // THREADS)), pixels)
+    return each._replace(grid=(each.grid[0], channels, 1))
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

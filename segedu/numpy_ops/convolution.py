@@ -30,6 +30,30 @@ def _sliding(
     return Sliding(kernel, strides, dilations, before, x.shape[-2:], output)
 
 
+def _check(
+    x: object,
+    weight: object,
+    bias: object,
+    stride: IntOrPair,
+    padding: IntOrPair | str,
+    dilation: IntOrPair,
+    groups: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Sliding, int]:
+    x = arguments.images(x)
+    groups = arguments.integer(groups, "groups", minimum=1)
+    weight, bias = arguments.convolution_weight(weight, bias, x, groups)
+    sliding = _sliding(x, weight, stride, padding, dilation)
+    return x, weight, bias, sliding, groups
+
+
+def _check_gradient(grad_output: object, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`grad_output` itself if it fits an output of `shape` an image."""
+    grad = arguments.floating(grad_output, "grad_output")
+    arguments.same_shape(grad, (*x.shape[:-3], *shape), "grad_output", "the output")
+    arguments.same_dtype(x=x, grad_output=grad)
+    return grad
+
+
 def conv2d(
     x: np.ndarray,
     weight: np.ndarray,
@@ -70,10 +94,7 @@ def conv2d(
     >>> conv2d(x, edge)
     array([[[1., 2., 4.]]], dtype=float32)
     """
-    x = arguments.images(x)
-    groups = arguments.integer(groups, "groups", minimum=1)
-    weight, bias = arguments.convolution_weight(weight, bias, x, groups)
-    sliding = _sliding(x, weight, stride, padding, dilation)
+    x, weight, bias, sliding, groups = _check(x, weight, bias, stride, padding, dilation, groups)
     result = add_bias(correlate(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups), bias)
     return result.reshape(*x.shape[:-3], len(weight), *sliding.output)
 
@@ -109,13 +130,8 @@ def conv2d_backward(
     >>> dx, dweight, dbias
     (array([[[-1., -9., 10.]]]), array([[[[21., 42.]]]]), None)
     """
-    x = arguments.images(x)
-    groups = arguments.integer(groups, "groups", minimum=1)
-    weight, bias = arguments.convolution_weight(weight, bias, x, groups)
-    sliding = _sliding(x, weight, stride, padding, dilation)
-    grad = arguments.floating(grad_output, "grad_output")
-    arguments.same_shape(grad, (*x.shape[:-3], len(weight), *sliding.output), "grad_output", "the output")
-    arguments.same_dtype(x=x, grad_output=grad)
+    x, weight, bias, sliding, groups = _check(x, weight, bias, stride, padding, dilation, groups)
+    grad = _check_gradient(grad_output, x, (len(weight), *sliding.output))
     images, grads = x.reshape(-1, *x.shape[-3:]), grad.reshape(-1, *grad.shape[-3:])
     dx = spread(grads, weight, sliding, groups).reshape(x.shape)
     dweight = weight_gradient(images, grads, weight.shape, sliding, groups)

@@ -11,6 +11,7 @@ from segedu import arguments
 from segedu.arguments import IntOrPair
 from segedu.numpy_ops._sliding import Sliding
 from segedu.numpy_ops._sums import add_bias, bias_gradient, correlate_and_weight_gradient, spread
+from segedu.numpy_ops.convolution import _check_gradient
 
 
 def _sliding(
@@ -29,6 +30,23 @@ def _sliding(
     dilations = arguments.pair(dilation, "dilation", minimum=1)
     enlarged = arguments.transposed_size(size, kernel, strides, pad, extra, dilations)
     return Sliding(kernel, strides, dilations, pad, enlarged, size)
+
+
+def _check(
+    x: object,
+    weight: object,
+    bias: object,
+    groups: int,
+    stride: IntOrPair,
+    padding: IntOrPair,
+    output_padding: IntOrPair,
+    dilation: IntOrPair,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Sliding, int]:
+    x = arguments.images(x)
+    groups = arguments.integer(groups, "groups", minimum=1)
+    weight, bias = arguments.convolution_weight(weight, bias, x, groups, transposed=True)
+    sliding = _sliding(x, weight, stride, padding, output_padding, dilation)
+    return x, weight, bias, sliding, groups
 
 
 def conv_transpose2d(
@@ -71,10 +89,7 @@ def conv_transpose2d(
     >>> conv_transpose2d(x, weight, stride=(1, 2))
     array([[[ 1.,  2., 13., 20., 30.]]], dtype=float32)
     """
-    x = arguments.images(x)
-    groups = arguments.integer(groups, "groups", minimum=1)
-    weight, bias = arguments.convolution_weight(weight, bias, x, groups, transposed=True)
-    sliding = _sliding(x, weight, stride, padding, output_padding, dilation)
+    x, weight, bias, sliding, groups = _check(x, weight, bias, groups, stride, padding, output_padding, dilation)
     result = add_bias(spread(x.reshape(-1, *x.shape[-3:]), weight, sliding, groups), bias)
     return result.reshape(*x.shape[:-3], *result.shape[1:])
 
@@ -111,13 +126,8 @@ def conv_transpose2d_backward(
     >>> dx, dweight, dbias
     (array([[[1., 2.]]]), array([[[[ 1., 10.]]]]), None)
     """
-    x = arguments.images(x)
-    groups = arguments.integer(groups, "groups", minimum=1)
-    weight, bias = arguments.convolution_weight(weight, bias, x, groups, transposed=True)
-    sliding = _sliding(x, weight, stride, padding, output_padding, dilation)
-    grad = arguments.floating(grad_output, "grad_output")
-    arguments.same_shape(grad, (*x.shape[:-3], weight.shape[1] * groups, *sliding.size), "grad_output", "the output")
-    arguments.same_dtype(x=x, grad_output=grad)
+    x, weight, bias, sliding, groups = _check(x, weight, bias, groups, stride, padding, output_padding, dilation)
+    grad = _check_gradient(grad_output, x, (weight.shape[1] * groups, *sliding.size))
     inputs, grads = x.reshape(-1, *x.shape[-3:]), grad.reshape(-1, *grad.shape[-3:])
     dx, dweight = correlate_and_weight_gradient(grads, inputs, weight, sliding, groups)
     return dx.reshape(x.shape), dweight, bias_gradient(grads, bias)

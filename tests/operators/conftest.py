@@ -24,7 +24,8 @@ MARKS = {
     "cuda-checked-reverse": [needs_compiler, pytest.mark.slow],
     "cuda-gpu": [pytest.mark.gpu],
 }
-WRITTEN = {"test_pooling", "test_unpooling", "test_upsampling", "test_activations", "test_normalization"}
+SUBJECTS = "pooling unpooling upsampling activations normalization convolution transposed_convolution"
+WRITTEN = {f"test_{subject}" for subject in SUBJECTS.split()}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in MARKS.items()])

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-import segedu.numpy_ops
 from segedu import compare
 from segedu.numpy_ops import _strips
 from tests.loops import convolution as loops
@@ -69,7 +68,7 @@ def test_conv2d_equals_pytorch(ops, rng, kernel, groups):
 
 
 @given(st.data())
-def test_conv2d_equals_pytorch_on_drawn_arguments(data):
+def test_conv2d_equals_pytorch_on_drawn_arguments(ops, data):
     """Shapes, arguments and values are all drawn; what PyTorch refuses is refused here too."""
     shape, weight_shape, options = drawn_case(data)
     options["padding"] = data.draw(st.sampled_from(["same", "valid", options["padding"]]), label="padding")
@@ -78,10 +77,10 @@ def test_conv2d_equals_pytorch_on_drawn_arguments(data):
     x, weight = draw(rng, shape, data.draw(st.sampled_from(KINDS)), dtype), draw(rng, weight_shape, dtype=dtype)
     if not legal(F.conv2d, shape, weight_shape, **options):
         with pytest.raises(ValueError, match=r"padding|kernel_size"):
-            segedu.numpy_ops.conv2d(x, weight, **options)
+            ops.conv2d(x, weight, **options)
     else:
         bias = draw(rng, weight_shape[:1], dtype=dtype) if data.draw(st.booleans(), label="bias") else None
-        conv2d_agrees(segedu.numpy_ops, x, weight, bias, **options)
+        conv2d_agrees(ops, x, weight, bias, **options)
 
 
 def drawn_case(data):

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-import segedu.numpy_ops
 from segedu import compare
 from segedu.numpy_ops import _strips
 from tests.loops import convolution as loops
@@ -75,7 +74,7 @@ def test_conv_transpose2d_equals_pytorch(ops, rng, kernel, groups):
 
 
 @given(st.data())
-def test_conv_transpose2d_equals_pytorch_on_drawn_arguments(data):
+def test_conv_transpose2d_equals_pytorch_on_drawn_arguments(ops, data):
     """Shapes, arguments and values are all drawn; what PyTorch refuses is refused here too."""
     shape, weight_shape, options = drawn_case(data)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32), label="seed"))
@@ -83,11 +82,11 @@ def test_conv_transpose2d_equals_pytorch_on_drawn_arguments(data):
     x, weight = draw(rng, shape, data.draw(st.sampled_from(KINDS)), dtype), draw(rng, weight_shape, dtype=dtype)
     if not legal(shape, weight_shape, **options):
         with pytest.raises(ValueError, match="padding"):
-            segedu.numpy_ops.conv_transpose2d(x, weight, **options)
+            ops.conv_transpose2d(x, weight, **options)
     else:
         filters = weight_shape[1] * options["groups"]
         bias = draw(rng, (filters,), dtype=dtype) if data.draw(st.booleans(), label="bias") else None
-        conv_transpose2d_agrees(segedu.numpy_ops, x, weight, bias, **options)
+        conv_transpose2d_agrees(ops, x, weight, bias, **options)
 
 
 def drawn_case(data):

@@ -684,7 +684,7 @@ figures.label_legend(fig, masks.classes, masks.palette)
 figures.show(
     fig,
     alt="A cup of coffee, its labels, a prediction that gets table, saucer and coffee roughly "
-    "right, and the loss of each pixel, bright on the handle of the cup and the tip of the spoon.",
+    "right, and the loss of each pixel, bright on the handle of the cup and the spoon's far end.",
 )
 
 # %% [markdown]
@@ -841,7 +841,7 @@ for s in (0, 0.01, 1):
 
 # %% [markdown]
 # Without smoothing it is 1, however small the probabilities: for absent classes the loss is useless. Also, the sums run over the whole batch here; the library's `per_image=True`
-# sums over each image; and V-Net (2016) squares the terms below the fraction. Two papers with "Dice loss" may mean different numbers: say which.
+# sums over each image; and V-Net (2016) squares the terms below the fraction bar. Two papers with "Dice loss" may mean different numbers: say which.
 
 # %% [markdown]
 # ## 12 · Why not IoU itself?
@@ -1308,8 +1308,9 @@ for ax, rare in zip(axes, ("sign", "pole"), strict=True):
     for name, mark in zip(models[rare, 0], ("o", "s", "^", "D"), strict=True):
         found, right, _ = on_test_streets(rare, name).T
         ax.plot(found, right, mark, markersize=9, label=name, alpha=0.85)
-    ax.set(title=rare, xlabel="found", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
-axes[0].set_ylabel("right")
+    ax.set(title=rare, xlabel="found (recall)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
+axes[0].set_ylabel("right (precision)")
+fig.get_layout_engine().set(wspace=0.06)
 handles, names = axes[0].get_legend_handles_labels()
 fig.legend(handles, names, loc="outside lower center", ncols=4)
 figures.show(

@@ -201,9 +201,9 @@ def _indexed_name(f: Fault, s: Scene) -> str:
     """The name before the bracket at which the compiler points."""
     lines, line = s.code.splitlines(), s.line(f.site)
     text = lines[line - 1] if line and line <= len(lines) else ""
-    names = re.findall(r"(\w+)\s*\[", text)
-    before = re.findall(r"(\w+)\s*\[", text[: max(0, f.extra[1])])
-    return before[-1] if before else names[0] if names else ""
+    names = list(re.finditer(r"(\w+)\s*\[", text))
+    before = [name for name in names if name.start() < f.extra[1]]  # clang points at the name, g++ at its bracket
+    return (before or names)[-1 if before else 0].group(1) if names else ""
 
 
 SIMPLE = {

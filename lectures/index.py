@@ -20,6 +20,7 @@
 # | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 60 |
 # | 06 | [Losses](06_losses.ipynb) | cross-entropy, Dice, Jaccard, Lovász | 90 |
 # | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 75 |
+# | 08 | [Your first CUDA kernels](08_first_kernels.ipynb) | pooling and unpooling in CUDA C, mistakes found and explained | 60 |
 #
 # The [glossary](glossary.ipynb) gives every term in English, 繁體中文, 简体中文, 한국어 and Русский.
 

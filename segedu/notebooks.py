@@ -4,6 +4,9 @@ A lecture is a Python file in jupytext's percent format. Two tags mean something
 
 * `real-data`: the cell shows a data set that may not be committed. Its output is left out and never compared.
 * `nbval-ignore-output`: the output may differ from run to run (a timing, a widget).
+
+A cell of CUDA C is written `# %% language="cuda" magic_args="--mode check"`, each of its lines behind `# `; the
+notebook has it as `%%cuda --mode check`.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ def read_lecture(path: Path) -> NotebookNode:
     """The notebook that a lecture's source describes, without outputs, its cells named after their contents."""
     import jupytext
 
-    notebook = jupytext.read(path, fmt="py:percent")
+    percent = {"extension": ".py", "format_name": "percent", "custom_cell_magics": "cuda"}
+    notebook = jupytext.read(path, fmt=percent)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -102,3 +102,10 @@ def test_a_cell_that_raises_keeps_the_old_notebook(built):
 def test_an_unknown_lecture_is_named(capsys):
     assert notebooks.main(["77_nothing"]) == 2
     assert "no such lecture: 77_nothing" in capsys.readouterr().out
+
+
+def test_a_cell_of_cuda_c_begins_with_its_magic(tmp_path):
+    source = tmp_path / "99_kernel.py"
+    source.write_text('# %% language="cuda" magic_args="--quiet"\n# #define N 4\n#\n# // twice\n')
+    (cell,) = notebooks.read_lecture(source).cells
+    assert (cell.cell_type, cell.source) == ("code", "%%cuda --quiet\n#define N 4\n\n// twice")

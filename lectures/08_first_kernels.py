@@ -131,8 +131,8 @@ y
 # %% [markdown]
 # The kernel returns nothing: it writes into an array that it was given. On a GPU the two loops are gone. The threads run side by side, in an order that nobody promises.
 #
-# Here is the same kernel in CUDA C. `__global__` says that it can be launched, `extern "C"` keeps its name as it is, and `float*` is where an array of float32 begins.
-# C declares the type of each name, and ends each statement with a semicolon.
+# Here is the same kernel in CUDA C. `__global__` says that it can be launched, `extern "C"` keeps its name as it is, and `float*` is where an array of float32 begins;
+# `const` says that the kernel only reads it. C declares the type of each name, and ends each statement with a semicolon.
 
 # %% language="cuda" magic_args="--quiet"
 # extern "C" __global__ void square(const float* x, float* y, int n) {
@@ -209,6 +209,7 @@ attempt(careless, (3,), (4,), (x, y, 10))
 # * **what to do about it**.
 #
 # A GPU says none of this. It reads, or overwrites, what happens to lie behind the array; if nothing may be read there, the launch fails.
+# (NVIDIA's tool *compute-sanitizer* looks for such accesses on a GPU.)
 
 # %% [markdown]
 # The facts of the message are also attributes of the error: `thread`, `block`, `array`, `index`, `line`.
@@ -247,7 +248,7 @@ attempt(good, (1,), (2048,), (x, y, 10))
 # %% [markdown]
 # A wrong dtype; a view with gaps (every second element), whereas a kernel sees memory without gaps; and a block that is too large. CuPy itself checks neither of the first two.
 #
-# And if the source is no C at all? Then the compiler speaks, and its words depend on the compiler.
+# And if a semicolon is missing? Then the compiler speaks, and its words depend on the compiler.
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -258,7 +259,7 @@ except cuda.CompileError as error:
 # %% [markdown]
 # ## 5 · Two dimensions
 #
-# Pictures have rows and columns, and so can blocks and grids. By custom `x` runs along columns and `y` down rows. Memory itself is one long row: pixel (row, column) lies at
+# Pictures have rows and columns, and so can blocks and grids. By custom `.x` runs along the columns and `.y` down the rows. Memory itself is one long row: pixel (row, column) lies at
 # $\text{row} \cdot W + \text{column}$, as the indices of lecture 02.
 #
 # Let each thread write who it is.
@@ -303,12 +304,12 @@ figures.show(
 SWAPPED = r"""
 extern "C" __global__ void swapped(int* y, int height, int width) {
     int column = threadIdx.x, row = threadIdx.y;
-    if (row < height && column < width) y[row * height + column] = 1;
+    if (row < height && column < width) y[row * height + column] = column;
 }"""
 attempt(checked(SWAPPED, "swapped"), (1,), (7, 5), (np.zeros((5, 7), np.int32), 5, 7))
 
 # %% [markdown]
-# It stays inside of the array: the largest index is $4 \cdot 5 + 6 = 26$ of 35. But pixel (0, 5) and pixel (1, 0) get the same place. Two threads write one element, and
+# No. It stays inside of the array: the largest index is $4 \cdot 5 + 6 = 26$ of 35. But pixel (0, 5) and pixel (1, 0) get the same place. Two threads write one element, and
 # whichever comes last is seen. That is a **data race**: no order is promised, so no result is.
 
 # %% [markdown]
@@ -690,13 +691,14 @@ explore(items=30, threads=8)
 # %% [markdown]
 # ## Exercises
 #
+# Write your kernels in a new cell that begins with `%%cuda --mode check`, and launch them in the next one.
+#
 # 1. A picture of 100×150 (height × width), blocks of `(32, 8)`. Which grid? How many threads are idle?
 # 2. Thread (3, 1) of block (2, 5), blocks of `(32, 8)`, width 150. Which row, which column, which place in memory?
 # 3. Turn `max_pool` into average pooling `avg_pool` (without indices). Compare with `F.avg_pool2d`.
 # 4. Give `max_pool` a padding. Which line would read out of bounds, and what does the message say if you forget the test?
 # 5. Write `max_unpool` as a gather: a thread for each *large* pixel looks whether some index names it. Why has it no race, and why is it slow?
 # 6. All threads of `y[0] = 7.0f` write the same number. Does the checker complain? Should it?
-#
 # 7. Put a NaN into `z`. Where does `max_pool` differ from PyTorch? Mend it.
 #
 # <details><summary>Answers</summary>

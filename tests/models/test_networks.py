@@ -196,6 +196,15 @@ class TestResNet:
         assert np.array_equal(evaluated(block, x), x)
 
 
+@pytest.mark.parametrize(("output_stride", "rates"), [(8, (12, 24, 36)), (16, (6, 12, 18))])
+def test_the_dilations_of_the_pyramid_are_the_paper_s(engine, output_stride, rates):
+    for name, part in (("deeplabv3", "classifier"), ("deeplabv3plus", "aspp")):
+        model = models.build(name, 2, width=1 / 64, engine=engine, output_stride=output_stride)
+        pyramid = getattr(model, part)
+        convs = (pyramid[0] if name == "deeplabv3" else pyramid).convs
+        assert tuple(np.ravel(conv[0].dilation)[0] for conv in list(convs)[1:4]) == rates
+
+
 class TestRefineNet:
     def test_a_residual_unit_without_weights_changes_nothing(self, nn, rng):
         unit = ResidualConvUnit(nn, 3)

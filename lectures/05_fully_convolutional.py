@@ -1121,7 +1121,7 @@ def half(image, labels):
 
 if camvid.available():
     frames, tests = camvid.camvid("train"), camvid.camvid("test")
-    halves = [half(*frames[n]) for n in range(0, len(frames), 3)]
+    halves = [half(*frames[n]) for n in range(0, len(frames), 9)]
     parts = [patches(image, labels, 50, void=camvid.VOID) for image, labels in halves]
     real_net, _ = train(*(np.concatenate(part) for part in zip(*parts, strict=True)), 11)
     right = total = 0

@@ -17,7 +17,7 @@
 # | 02 | [Pooling](02_pooling.ipynb) | max and average pooling, their gradients | 50 |
 # | 03 | [Unpooling and interpolation](03_unpooling.ipynb) | max unpooling, bilinear interpolation | 75 |
 # | 04 | [Transposed convolution](04_transposed_convolution.ipynb) | conv_transpose2d, checkerboards and their cures | 100 |
-# | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 60 |
+# | 05 | [From fully connected to fully convolutional](05_fully_convolutional.ipynb) | AlexNet for any image size | 80 |
 # | 06 | [Losses](06_losses.ipynb) | cross-entropy, Dice, Jaccard, Lovász | 90 |
 # | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 75 |
 # | 08 | [Your first CUDA kernels](08_first_kernels.ipynb) | pooling and unpooling in CUDA C, mistakes found and explained | 60 |

@@ -1,4 +1,4 @@
-"""Draws docs/picture.png, the picture of the README: from a photograph to labels, through the operators of the course."""
+"""Draws docs/picture.png, the picture of the README: from an image to labels, through operators of the course."""
 
 from pathlib import Path
 

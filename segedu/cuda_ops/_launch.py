@@ -91,6 +91,16 @@ def operator(function: Callable | None = None, *, updates: Sequence[str] = ()) -
     return call
 
 
+def on_host(function: Callable) -> Callable:
+    """A function of NumPy arrays that takes CuPy's, too: for results so small that no kernel is worth it."""
+
+    @functools.wraps(function)
+    def call(*args: object, **kwargs: object) -> object:
+        return function(*_each(_to_numpy, args), **{name: _each(_to_numpy, value) for name, value in kwargs.items()})
+
+    return call
+
+
 def _flat(values: object) -> Iterator[object]:
     for value in values:
         if isinstance(value, (tuple, list)):

@@ -69,8 +69,8 @@ def pixels_of(
     images, classes = (1, len(scores)) if scores.ndim == 1 else scores.shape[:2]
     count = int(np.prod(scores.shape[2:]))
     return Pixels(
-        np.ascontiguousarray(scores).reshape(images, classes, count),
-        np.ascontiguousarray(labels, np.int64).reshape(images, count),
+        scores.astype(scores.dtype, order="C", copy=False).reshape(images, classes, count),
+        labels.astype(np.int64, order="C", copy=False).reshape(images, count),
         ignore_index,
     )
 

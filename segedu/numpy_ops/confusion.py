@@ -37,21 +37,33 @@ def confusion_matrix(
     array([[1, 1],
            [0, 1]])
     """
+    classes, guess, truth = _check_maps(prediction, target, num_classes, ignore_index, per_image)
+    if per_image:
+        pairs = zip(guess, truth, strict=True)
+        matrices = [confusion_matrix(*pair, classes, ignore_index) for pair in pairs]
+        return np.array(matrices, np.int64).reshape(-1, classes, classes)
+    _check_labels(guess, truth, classes, ignore_index)
+    return _count_pairs(guess.reshape(-1), truth.reshape(-1), classes, ignore_index)
+
+
+def _check_maps(
+    prediction: object, target: object, num_classes: int, ignore_index: int | None, per_image: bool
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """(number of classes, prediction, target)."""
     classes = arguments.integer(num_classes, "num_classes", minimum=1)
     truth = arguments.label_map(target, "target", any_integer=True)
     guess = arguments.label_map(prediction, "prediction", any_integer=True)
     arguments.same_shape(guess, truth.shape, "prediction", "target")
     if ignore_index is not None:
         arguments.integer(ignore_index, "ignore_index")
-    if per_image:
-        if truth.ndim == 0:
-            raise ValueError("per_image=True needs images along the first axis, but target has no axis")
-        pairs = zip(guess, truth, strict=True)
-        matrices = [confusion_matrix(*pair, classes, ignore_index) for pair in pairs]
-        return np.array(matrices, np.int64).reshape(-1, classes, classes)
+    if per_image and truth.ndim == 0:
+        raise ValueError("per_image=True needs images along the first axis, but target has no axis")
+    return classes, guess, truth
+
+
+def _check_labels(guess: np.ndarray, truth: np.ndarray, classes: int, ignore_index: int | None) -> None:
     arguments.label_range(truth, classes, ignore_index)
     _check_prediction(guess, truth, classes, ignore_index)
-    return _count_pairs(guess.reshape(-1), truth.reshape(-1), classes, ignore_index)
 
 
 def _check_prediction(guess: np.ndarray, truth: np.ndarray, classes: int, ignore_index: int | None) -> None:

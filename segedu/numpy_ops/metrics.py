@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from segedu import arguments
-from segedu.numpy_ops._pixels import Strip, pixels_of
+from segedu.numpy_ops._pixels import Pixels, Strip, pixels_of
 
 AVERAGES = ("dataset", "image", "class")
 
@@ -255,9 +255,7 @@ def top_k_accuracy(logits: np.ndarray, target: np.ndarray, k: int = 5, ignore_in
     >>> top_k_accuracy(logits, np.array([1, 0]), k=1), top_k_accuracy(logits, np.array([1, 0]), k=2)
     (np.float64(0.5), np.float64(1.0))
     """
-    pixels = pixels_of(logits, target, ignore_index, any_integer=True)
-    if arguments.integer(k, "k", minimum=1) > pixels.classes:
-        raise ValueError(f"k={k} must be at most the number of classes, {pixels.classes}")
+    pixels = _check_top_k(logits, target, k, ignore_index)
     classes = np.arange(pixels.classes)[:, None]
 
     def work(strip: Strip) -> tuple[int, int]:
@@ -270,3 +268,10 @@ def top_k_accuracy(logits: np.ndarray, target: np.ndarray, k: int = 5, ignore_in
 
     hits, count = np.sum([(0, 0), *pixels.for_each_strip(work)], 0)
     return _mean(_ratio(hits, count))
+
+
+def _check_top_k(logits: object, target: object, k: int, ignore_index: int | None) -> Pixels:
+    pixels = pixels_of(logits, target, ignore_index, any_integer=True)
+    if arguments.integer(k, "k", minimum=1) > pixels.classes:
+        raise ValueError(f"k={k} must be at most the number of classes, {pixels.classes}")
+    return pixels

@@ -185,13 +185,8 @@ def _region_loss(
     grad_output: object = None,
 ) -> tuple[np.floating, np.ndarray | None]:
     """(loss, gradient) of a loss that is one minus the mean of a score; no gradient without `grad_output`."""
-    pixels = pixels_of(logits, target, ignore_index)
-    if not smooth >= 0:
-        raise ValueError(f"smooth={smooth!r} must be at least 0")
-    probabilities = None
-    if grad_output is not None:
-        arguments.same_shape(np.asarray(grad_output), (), "grad_output", "the loss")
-        probabilities = np.empty_like(pixels.scores)
+    pixels = _check(logits, target, smooth, ignore_index, grad_output)
+    probabilities = None if grad_output is None else np.empty_like(pixels.scores)
     result = score(_overlap(pixels, per_image, probabilities), float(smooth))
     loss = pixels.scores.dtype.type(1 - _mean(result.value))
     if grad_output is None:
@@ -199,6 +194,15 @@ def _region_loss(
     factor = -np.float64(grad_output) / max(1, result.value.size)
     _to_logits(pixels, probabilities, factor * result.by_probability, factor * result.by_intersection)
     return loss, probabilities.reshape(logits.shape)
+
+
+def _check(logits: object, target: object, smooth: float, ignore_index: int | None, grad_output: object) -> Pixels:
+    pixels = pixels_of(logits, target, ignore_index)
+    if not smooth >= 0:
+        raise ValueError(f"smooth={smooth!r} must be at least 0")
+    if grad_output is not None:
+        arguments.same_shape(np.broadcast_to(0, np.shape(grad_output)), (), "grad_output", "the loss")
+    return pixels
 
 
 def _mean(values: np.ndarray) -> float:

@@ -54,12 +54,16 @@ def cosine_coefficient(a: np.ndarray, b: np.ndarray, empty: float = np.nan) -> n
 
 def _set_sizes(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int]:
     """|A|, |B|, |A ∩ B|."""
+    _check_masks(a, b)
+    return int(np.count_nonzero(a)), int(np.count_nonzero(b)), int(np.count_nonzero(a & b))
+
+
+def _check_masks(a: object, b: object) -> None:
     for name, mask in (("a", a), ("b", b)):
-        if not isinstance(mask, np.ndarray) or mask.dtype != bool:
-            kind = f"dtype {mask.dtype}" if isinstance(mask, np.ndarray) else f"type {type(mask).__name__}"
+        if not arguments.is_array(mask) or mask.dtype != bool:
+            kind = f"dtype {mask.dtype}" if arguments.is_array(mask) else f"type {type(mask).__name__}"
             raise TypeError(f"{name} has {kind}; a set of pixels is a boolean mask, such as prediction == 3")
     arguments.same_shape(b, a.shape, "b", "a")
-    return int(np.count_nonzero(a)), int(np.count_nonzero(b)), int(np.count_nonzero(a & b))
 
 
 def jaccard_to_dice(j: float | np.ndarray) -> float | np.ndarray:

@@ -142,9 +142,7 @@ class TestConfusionMatrix:
 
 
 @given(st.data())
-def test_class_metrics_equal_scikit_learn_on_drawn_labels(data):
-    import segedu.numpy_ops as ops
-
+def test_class_metrics_equal_scikit_learn_on_drawn_labels(ops, data):
     classes = data.draw(st.integers(1, 6), label="classes")
     pixels = data.draw(st.integers(1, 60), label="pixels")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32), label="seed"))

@@ -34,6 +34,17 @@ def test_logits_have_the_size_of_the_image(engine, rng, name):
         assert evaluated(model, images).shape == (1, 3, height, width)
 
 
+@pytest.mark.parametrize(("name", "size"), [("fcn8s", (32, 64)), ("unet", (32, 48)), ("pyramid", (32, 40))])
+def test_images_are_filled_up_with_zeros_below_and_to_the_right(engine, rng, name, size):
+    model = models.create(name, 3, width=1 / 16, engine=engine).double()
+    images = rng.standard_normal((1, 3, 31, 37))
+    filled = np.zeros((1, 3, *size))
+    filled[:, :, :31, :37] = images
+    logits = evaluated(model, filled)[:, :, :31, :37]
+    assert evaluated(model, images) == pytest.approx(logits, rel=1e-9, abs=1e-12)
+    assert logits.std() > 1e-4
+
+
 @pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
 def test_published_fcn_takes_any_size(engine, rng, name):
     model = models.create(name, 3, width=1 / 64, engine=engine, padding="published")
@@ -149,12 +160,12 @@ class TestUNet:
         assert expected.std() > 1e-3  # the image is seen
 
     def test_predict_mirrors_the_image_at_its_edges(self, engine, rng):
-        model = models.create("unet", 2, in_channels=1, width=1 / 64, engine=engine, padding="valid")
-        image = rng.standard_normal((1, 1, 20, 130)).astype(np.float32)
+        model = models.create("unet", 2, in_channels=1, width=1 / 16, engine=engine, padding="valid").double()
+        image = rng.standard_normal((1, 1, 20, 130))
         probabilities = models.predict(model, image)
         logits = evaluated(model, np.pad(image, [(0, 0), (0, 0), (92, 92), (92, 92)], mode="reflect"))
-        assert probabilities.shape == (1, 2, 20, 130)
-        assert probabilities.argmax(1).tolist() == logits.argmax(1).tolist()
+        assert probabilities == pytest.approx(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), rel=1e-9)
+        assert probabilities.std() > 1e-3  # the image is seen
 
 
 class TestSegNet:
@@ -235,6 +246,7 @@ def test_pyramid_pooling_puts_the_map_itself_first(nn, rng):
     x = rng.standard_normal((2, 8, 7, 9)).astype(np.float32)
     y = evaluated(pyramid, x)
     assert y.shape == (2, pyramid.channels, 7, 9) == (2, 16, 7, 9)
+    assert [level[0].output_size for level in pyramid.levels] == [1, 2, 3, 6]
     assert np.array_equal(y[:, :8], x)
     assert np.ptp(y[:, 8:10], axis=(2, 3)).max() < 1e-6  # the whole map's mean, everywhere
 

@@ -53,6 +53,14 @@ def test_pyramid_pooling_adds_to_the_dilated_resnet_what_the_paper_says():
     assert models.count_parameters(models.build("pspnet", 21)) == backbone + levels + head
 
 
+def test_the_pyramid_network_has_the_layers_of_its_document():
+    model = models.build("pyramid", 4)
+    conv, twice = 256 * 256 * 9 + 2 * 256, 16 * 256
+    levels, coarser = 4 * conv, 3 * conv
+    enlarged = 4 * 256 * twice + 256 * twice + 2 * 2 * 256 + 256 * 4 + 4
+    assert models.count_parameters(model) == models.count_parameters(model.backbone) + levels + coarser + enlarged
+
+
 def test_the_decoder_of_v3plus_has_the_parameters_of_its_figure():
     plus, plain = (models.count_parameters(models.build(name, 21)) for name in ("deeplabv3plus", "deeplabv3"))
     decoder = 256 * 48 + 2 * 48 + 304 * 256 * 9 + 2 * 256  # beside the 3×3 convolution and the scores that both have

@@ -19,8 +19,9 @@ def sizes(pixels: Pixels) -> np.ndarray:
 
 def threads_of(pixels: Pixels) -> Threads:
     """A thread a pixel, at most BLOCKS blocks; whole warps, so that they can add up."""
-    threads = blocks(1, pixels.labels.size)
-    return threads._replace(grid=(min(BLOCKS, -(-pixels.labels.size // threads.block[0])), 1, 1))
+    images, _, count = pixels.scores.shape
+    threads = blocks(1, images * count)
+    return threads._replace(grid=(min(BLOCKS, -(-images * count // threads.block[0])), 1, 1))
 
 
 def sum_of_weights(pixels: Pixels, weight: np.ndarray | None) -> np.ndarray:

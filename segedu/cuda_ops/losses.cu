@@ -98,3 +98,36 @@ __global__ void nll_loss_backward(
     if (counts) gradient[first + label * s.pixels()] = -scale[i * scale_step] * (has_weight ? weight[label] : (T)1);
   }
 }
+
+// Against probabilities of the classes: loss = −Σ_c w[c]·q[c]·log p[c] with q[c] = (1 − ε)·target[c] + ε/C, and its gradient
+//   dx[c] = g·(p[c]·Σ w·q − w[c]·q[c])
+// Floor: reads 2·N·C·P numbers, writes N·C·P where the gradient is wanted. Memory-bound.
+template <typename T>
+__global__ void soft_cross_entropy(
+    const T* scores, const T* target, const T* weight, const T* scale, T* losses, T* gradient, double* parts, Sizes s,
+    Index has_weight, Index scale_step, Index wants_losses, Index wants_gradient, T smoothing, T share) {
+  double sum = 0;
+  for (Index i = column_of_thread(); i < s.count(); i += thread_step()) {
+    Index first = i / s.pixels() * s.classes() * s.pixels() + i % s.pixels();
+    const T* x = scores + first;
+    const T* q = target + first;
+    T largest = x[0], total = 0, all = 0, loss = 0;
+    for (Index c = 1; c < s.classes(); ++c) largest = max(largest, x[c * s.pixels()]);
+    for (Index c = 0; c < s.classes(); ++c) total += exp(x[c * s.pixels()] - largest);
+    T log_total = log(total);
+    for (Index c = 0; c < s.classes(); ++c) {
+      T wanted = ((1 - smoothing) * q[c * s.pixels()] + share) * (has_weight ? weight[c] : (T)1);
+      all += wanted;
+      loss -= wanted * (x[c * s.pixels()] - largest - log_total);
+    }
+    if (wants_losses) losses[i] = loss;
+    sum += (double)loss;
+    if (!wants_gradient) continue;
+    T g = scale[i * scale_step];
+    for (Index c = 0; c < s.classes(); ++c) {
+      T wanted = ((1 - smoothing) * q[c * s.pixels()] + share) * (has_weight ? weight[c] : (T)1);
+      gradient[first + c * s.pixels()] = g * (exp(x[c * s.pixels()] - largest) / total * all - wanted);
+    }
+  }
+  write_sum(sum, parts);
+}

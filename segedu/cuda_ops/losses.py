@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from segedu import arguments
-from segedu.cuda_ops._launch import contiguous, empty, operator, xp
+from segedu.cuda_ops._launch import contiguous, count, empty, operator, xp
 from segedu.cuda_ops._scores import losses as kernels
 from segedu.cuda_ops._scores import sizes, sum_of_weights, threads_of
 from segedu.numpy_ops import losses as shared
+from segedu.numpy_ops._pixels import Pixels
+from segedu.numpy_ops._soft_targets import check_soft, is_soft
 
 
 def _divisor(problem: shared._Problem) -> np.ndarray | np.floating:
@@ -41,18 +43,48 @@ def _weight(problem: shared._Problem) -> tuple[np.ndarray, int]:
     return xp().ones(1, problem.dtype) if none else contiguous(problem.weight), int(not none)
 
 
+def _problem(
+    logits: object,
+    target: object,
+    weight: object,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+) -> shared._Problem:
+    """A checked loss. Probabilities as a target take the place of the labels, N×C×P."""
+    if not is_soft(target, logits):
+        return shared._problem(logits, target, weight, ignore_index, reduction, smoothing)
+    arguments.one_of(reduction, shared.REDUCTIONS, "reduction")
+    smoothing = arguments.probability(smoothing, "label_smoothing")
+    x, weight = check_soft(logits, target, weight, ignore_index)
+    shape = (1, *x.shape) if x.ndim == 1 else x.shape
+    scores, shares = (contiguous(array).reshape(*shape[:2], count(shape[2:])) for array in (x, target))
+    losses = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    return shared._Problem(Pixels(scores, shares, None), weight, smoothing, reduction, losses)
+
+
 def _run(problem: shared._Problem, grad_output: object = None) -> tuple:
     """(loss, gradient); the gradient is None without `grad_output`."""
-    pixels, dtype = problem.pixels, problem.dtype
-    divisor, threads = _divisor(problem), threads_of(problem.pixels)
+    if problem.pixels.labels.ndim == 3:
+        return _run_kernel("soft_cross_entropy", problem, _pixel_count(problem), grad_output)
+    return _run_kernel("cross_entropy", problem, _divisor(problem), grad_output)
+
+
+def _pixel_count(problem: shared._Problem) -> np.float64:
+    images, _, pixels = problem.pixels.scores.shape
+    return np.float64(images * pixels if problem.reduction == "mean" else 1)
+
+
+def _run_kernel(name: str, problem: shared._Problem, divisor: object, grad_output: object) -> tuple:
+    pixels, dtype, threads = problem.pixels, problem.dtype, threads_of(problem.pixels)
     wants_gradient, wants_losses = grad_output is not None, problem.reduction == "none"
     scale, step = _scale(problem, grad_output, divisor) if wants_gradient else (xp().ones(1, dtype), 0)
     gradient = empty(pixels.scores.shape if wants_gradient else (1,), dtype)
-    each = empty(pixels.labels.shape if wants_losses else (1,), dtype)
+    each = empty(pixels.scores[:, 0].shape if wants_losses else (1,), dtype)
     parts, (weight, has_weight) = empty(threads.grid[:1], np.float64), _weight(problem)
     share = float(problem.smoothing / pixels.classes)
     kernels(
-        *("cross_entropy", dtype, threads, pixels.scores, pixels.labels, weight, scale, each, gradient, parts),
+        *(name, dtype, threads, pixels.scores, pixels.labels, weight, scale, each, gradient, parts),
         *(sizes(pixels), has_weight, step, int(wants_losses), int(wants_gradient), float(problem.smoothing), share),
     )
     return _loss(problem, each, parts, divisor), gradient if wants_gradient else None
@@ -68,7 +100,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> np.ndarray | np.floating:
     """Softmax, logarithm, minus, mean. See `numpy_ops.cross_entropy`."""
-    return _run(shared._problem(logits, target, weight, ignore_index, reduction, label_smoothing))[0]
+    return _run(_problem(logits, target, weight, ignore_index, reduction, label_smoothing))[0]
 
 
 @operator
@@ -82,7 +114,7 @@ def cross_entropy_backward(
     label_smoothing: float = 0.0,
 ) -> np.ndarray:
     """Probabilities minus the target, weighted. See `numpy_ops.cross_entropy_backward`."""
-    problem = shared._problem(logits, target, weight, ignore_index, reduction, label_smoothing)
+    problem = _problem(logits, target, weight, ignore_index, reduction, label_smoothing)
     return _run(problem, grad_output)[1].reshape(logits.shape)
 
 
@@ -96,8 +128,8 @@ def cross_entropy_with_gradient(
     label_smoothing: float = 0.0,
 ) -> tuple[np.ndarray | np.floating, np.ndarray]:
     """Loss and gradient from one kernel. See `numpy_ops.cross_entropy_with_gradient`."""
-    problem = shared._problem(logits, target, weight, ignore_index, reduction, label_smoothing)
-    loss, gradient = _run(problem, xp().ones(problem.shape if reduction == "none" else (), logits.dtype))
+    problem = _problem(logits, target, weight, ignore_index, reduction, label_smoothing)
+    loss, gradient = _run(problem, xp().ones(problem.shape if reduction == "none" else (), problem.dtype))
     return loss, gradient.reshape(logits.shape)
 
 

@@ -10,7 +10,19 @@ from segedu.numpy_ops.activations import log_softmax
 
 def is_soft(target: object, logits: object) -> bool:
     """Whether a target holds probabilities of the classes: floats, with a class axis."""
-    return isinstance(target, np.ndarray) and target.dtype in arguments.FLOATS and target.ndim == np.ndim(logits)
+    return arguments.is_array(target) and target.dtype in arguments.FLOATS and target.ndim == np.ndim(logits)
+
+
+def check_soft(
+    logits: object, target: np.ndarray, weight: object, ignore_index: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(logits, weight), if they fit the target."""
+    x = arguments.class_scores(logits, "logits")
+    arguments.same_shape(target, x.shape, "target", "logits")
+    arguments.same_dtype(logits=x, target=target)
+    if arguments.integer(ignore_index, "ignore_index") >= 0:
+        raise ValueError(f"ignore_index={ignore_index} must be negative: probabilities name no class to ignore")
+    return x, arguments.class_weights(weight, x)
 
 
 def soft_cross_entropy(
@@ -27,12 +39,7 @@ def soft_cross_entropy(
     `grad_output` None stands for ones. Arguments and errors as for `cross_entropy`; the target has the shape and the
     dtype of the logits.
     """
-    x = arguments.class_scores(logits, "logits")
-    arguments.same_shape(target, x.shape, "target", "logits")
-    arguments.same_dtype(logits=x, target=target)
-    if arguments.integer(ignore_index, "ignore_index") >= 0:
-        raise ValueError(f"ignore_index={ignore_index} must be negative: probabilities name no class to ignore")
-    weight = arguments.class_weights(weight, x)
+    x, weight = check_soft(logits, target, weight, ignore_index)
     axis = min(1, x.ndim - 1)
     count = x.size // x.shape[axis]
     per_class = [1] * x.ndim

@@ -48,11 +48,11 @@ MUTANTS = [
     strip("cross_entropy_backward", "smoothing left out", old="exponentials -= spread[:, None] * scale[:, None]", new="pass"),
     strip("cross_entropy_backward", "smoothing left out of the probabilities", old="(of_truth + scale * spread.sum())", new="of_truth"),
     strip("cross_entropy_backward", "weight of the class, not of the pixel", old="gradient.reshape(-1)[index] -= of_truth", new="gradient.reshape(-1)[index] -= scale * (one - smoothing)"),
-    *passed_on("numpy_ops/losses.py", "cross_entropy_with_gradient", PASSED, {
-        "smoothing not passed on": "(logits, target, weight, ignore_index, reduction)",
-        "weight not passed on": "(logits, target, None, ignore_index, reduction, label_smoothing)",
-        "always the mean": '(logits, target, weight, ignore_index, "mean", label_smoothing)',
-        "ignore_index not passed on": "(logits, target, weight, -100, reduction, label_smoothing)",
+    *passed_on("numpy_ops/losses.py", "cross_entropy_with_gradient", f"problem = _problem{PASSED}", {
+        "smoothing not passed on": "problem = _problem(logits, target, weight, ignore_index, reduction)",
+        "weight not passed on": "problem = _problem(logits, target, None, ignore_index, reduction, label_smoothing)",
+        "always the mean": 'problem = _problem(logits, target, weight, ignore_index, "mean", label_smoothing)',
+        "ignore_index not passed on": "problem = _problem(logits, target, weight, -100, reduction, label_smoothing)",
     }),
     entropy("cross_entropy_with_gradient", "twice the gradient", inside="cross_entropy_with_gradient", old="np.ones(", new="2 * np.ones("),
     nll("sign", old="losses = -problem", new="losses = problem"),

@@ -1,5 +1,6 @@
 """Every test here states a fact about an operator, whichever set of operators computes it."""
 
+import re
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -35,3 +36,16 @@ def ops(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
         return
     with segedu.cuda_ops.mode(*mode):
         yield operators
+
+
+# Kernels run on the CPU one thread after another: these cases wait for --all, where each costs more than a few seconds.
+LONG = re.compile(
+    r"conv_transpose2d_equals_pytorch\[cuda-(16|4)-|conv2d_equals_pytorch\[cuda-.*-[14]\]|\[cuda.*\(5000, 10\)"
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if LONG.search(item.nodeid):
+            item.add_marker(pytest.mark.slow)

@@ -7,9 +7,11 @@ from tests.cuda import nvrtc
 
 FILES = sorted(path.name for path in _launch.FOLDER.glob("*.cu"))
 
+GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
+
 
 @pytest.mark.skipif(nvrtc.library() is None, reason="needs the wheel nvidia-cuda-nvrtc")
-@pytest.mark.parametrize("architecture", [75, 80, 86, 89, 90, 100, 120])
+@pytest.mark.parametrize("architecture", [75, *(pytest.param(n, marks=pytest.mark.slow) for n in GENERATIONS[1:])])
 @pytest.mark.parametrize("file", FILES)
 def test_every_kernel_compiles_for_the_gpus_of_the_course(file, architecture):
     if architecture not in nvrtc.architectures():

@@ -1,6 +1,10 @@
 """What every test may use: seeded random numbers, `--all` for the slow tests, repeatable Hypothesis runs."""
 
 import os
+
+# Arrays are small here: threads that wait for one another take longer than the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import zlib
 
 import hypothesis

@@ -27,7 +27,7 @@
 # %% [markdown]
 # ## Is everything here?
 #
-# The next cell asks the machine. Everything but NumPy, Matplotlib and PyTorch is optional.
+# The next cell asks the machine. CuPy and CamVid are optional.
 
 # %% tags=["nbval-ignore-output"]
 import importlib.util

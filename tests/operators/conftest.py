@@ -40,8 +40,6 @@ def ops(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
 
 # Kernels run on the CPU one thread after another: these cases wait for --all, where each costs more than a few seconds.
 LONG = re.compile(r"conv(_transpose)?2d_equals_pytorch\[cuda-(16-|.*-[14]\])|\[cuda.*\(5000, 10\)")
-    r"conv_transpose2d_equals_pytorch\[cuda-(16|4)-|conv2d_equals_pytorch\[cuda-.*-[14]\]|\[cuda.*\(5000, 10\)"
-)
 
 
 @pytest.hookimpl(tryfirst=True)

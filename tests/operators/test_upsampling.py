@@ -69,6 +69,12 @@ def test_interpolate_equals_pytorch_on_drawn_arguments(ops, data):
     agrees(ops, draw(rng, shape, data.draw(st.sampled_from(KINDS), label="kind"), dtype), **kwargs)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_pixel_that_lies_on_an_input_pixel_ignores_an_infinite_neighbour(ops, dtype):
+    x = np.array([np.inf, 0.5, 0.25], dtype).reshape(1, 1, 3, 1)
+    agrees(ops, x, size=(7, 1), mode="bilinear", align_corners=False)
+
+
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("factor", [2, 3, 0.5, 1.7])
 def test_planes_larger_than_a_block_are_interpolated_alike(ops, rng, mode, factor):

@@ -56,9 +56,9 @@ struct Place {
   T share;  // of the second
 };
 
-// (i + ½)·step − ½, rounded as PyTorch rounds it on the CPU: once in float32, twice in float64.
-__device__ float centre(Index i, float step) { return fma((float)i + 0.5f, step, -0.5f); }
-__device__ double centre(Index i, double step) { return ((double)i + 0.5) * step - 0.5; }
+// (i + ½)·step − ½, rounded once, as PyTorch rounds it.
+template <typename T>
+__device__ T centre(Index i, T step) { return fma((T)i + (T)0.5, step, (T)-0.5); }
 
 template <typename T>
 __device__ Place<T> place_of(Index i, Index size, Index output, T step, Index align_corners) {

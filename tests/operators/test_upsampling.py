@@ -20,7 +20,7 @@ NEW_SIZES = [{"size": size} for size in SIZES] + [{"scale_factor": scale} for sc
 
 
 def agrees(ops, x, **kwargs):
-    if ops is not numpy_ops and kwargs.get("mode") == "bilinear":
+    if ops is not numpy_ops and kwargs.get("mode") == "bilinear" and x.dtype == np.float64:
         # Whether a weight is 0 or 1e-17, so 0·∞ = NaN or ∞, hangs on the rounding of a coordinate. PyTorch rounds in
         # two ways, depending on the shape; the kernels round in one.
         x = np.nan_to_num(x, nan=0.5, posinf=2, neginf=-3)

@@ -148,7 +148,7 @@ class CpuKernel:
 
     def _launch(self, launch: Launch, time_limit: float) -> None:
         library = self.module.library
-        watchdog = threading.Timer(time_limit, library.stop)
+        watchdog = threading.Timer(time_limit, library.stop, (launch,))
         watchdog.daemon = True
         watchdog.start()
         try:

@@ -94,7 +94,8 @@ class Library:
             function = getattr(self._handle, name)
             function.restype, function.argtypes = c.POINTER(Variable), [c.c_uint]
         self._handle.segedu_printed.restype = c.c_char_p
-        self._handle.segedu_launch.argtypes = [c.c_void_p]
+        for name in ("segedu_launch", "segedu_stop"):
+            getattr(self._handle, name).argtypes = [c.c_void_p]
 
     def address_of(self, name: str) -> int:
         return c.cast(getattr(self._handle, name), c.c_void_p).value
@@ -109,8 +110,9 @@ class Library:
     def launch(self, launch: Launch) -> None:
         self._handle.segedu_launch(c.byref(launch))
 
-    def stop(self) -> None:
-        self._handle.segedu_stop()
+    def stop(self, launch: Launch) -> None:
+        """End `launch` from another thread; nothing happens where it is over."""
+        self._handle.segedu_stop(c.byref(launch))
 
     def printed(self) -> str:
         return self._handle.segedu_printed().decode(errors="replace")

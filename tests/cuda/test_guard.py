@@ -33,6 +33,15 @@ def test_a_time_limit_stops_a_kernel(mode):
 
 
 @both_modes
+def test_a_time_limit_never_interrupts_python_itself(mode):
+    """The limit and the kernel's end may come at the same moment: the signal must not reach Python's handler."""
+    kernel = RawModule(ENDLESS, mode=mode).get_function("k")
+    y = np.zeros(4, np.int32)
+    for _ in range(150):
+        assert error_of(kernel, (1,), (4,), (y,), time_limit=0.005, max_steps=10**15).problem == "time over"
+
+
+@both_modes
 def test_control_c_stops_a_kernel(mode):
     module = RawModule(ENDLESS, mode=mode)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))

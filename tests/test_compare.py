@@ -317,6 +317,17 @@ def test_an_error_in_backward_is_reported(rng: np.random.Generator) -> None:
     assert "raised ValueError" in message
 
 
+def test_an_error_about_the_machine_is_no_report_on_the_function(rng: np.random.Generator) -> None:
+    class MachineError(Exception):
+        about_the_machine = True
+
+    def relu(x):
+        raise MachineError
+
+    with pytest.raises(MachineError):
+        compare.with_torch(relu, rng.random(3))
+
+
 def test_none_and_not_written_yet_are_said_plainly(rng: np.random.Generator) -> None:
     def nothing(x):
         pass

@@ -10,6 +10,12 @@ class CudaError(RuntimeError):
 class CompilerNotFound(CudaError):  # noqa: N818 - reads better in an `except`
     """No C++ compiler is installed; the message says how to get one."""
 
+    about_the_machine = True  # says nothing about the function that raised it: `segedu.compare` lets it pass
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the remedy, not the way to the missing compiler."""
+        return [f"CompilerNotFound: {self}"]
+
 
 class CacheError(CudaError):
     """Compiled kernels cannot be stored; the message names the folder and the remedy."""

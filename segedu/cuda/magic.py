@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
+from segedu.cuda.errors import CompilerNotFound
 from segedu.cuda.module import MODES, RawModule
+from segedu.cuda.source import find_kernels
 
 USAGE = """%%cuda [--mode auto|gpu|check|fast] [--module NAME] [--names "pool<float>;pool<double>"] [--quiet]
 Compiles the cell. Each extern "C" kernel can then be called by its name: kernel(grid, block, args, shared_mem=0).
@@ -41,13 +44,34 @@ class Options:
 def cuda(line: str, cell: str, names: dict) -> RawModule:
     """What `%%cuda` does: compile the cell and put its kernels among `names`. Line 1 is that of `%%cuda` itself."""
     options = Options(line)
-    module = RawModule("\n" + cell, options.names, mode=options.mode)
+    try:
+        module = RawModule("\n" + cell, options.names, mode=options.mode)
+    except CompilerNotFound:
+        _publish(NotCompiled("\n" + cell), options, names)
+        raise
+    _publish(module, options, names)
+    return module
+
+
+def _publish(module: RawModule | NotCompiled, options: Options, names: dict) -> None:
     for name in module.kernel_names:
         if name.isidentifier():
             names[name] = module.get_function(name)
     if options.module:
         names[options.module] = module
-    return module
+
+
+class NotCompiled:
+    """Stands for the module of a cell where no compiler is installed, so that the cells after it can say why."""
+
+    def __init__(self, code: str):
+        self.code, self.kernel_names = code, list(find_kernels(code))
+
+    def get_function(self, name: str) -> Callable:
+        def launch(*args: object, **kwargs: object) -> None:
+            raise CompilerNotFound(f"{name} was not compiled, because there is no C++ compiler: skipped.")
+
+        return launch
 
 
 def coloured(cell: str):

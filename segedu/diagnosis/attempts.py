@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 
 def attempt(call: Callable[[], object]) -> tuple[object, Exception | None]:
-    """What `call()` returns and what it raises; one of the two is None."""
+    """What `call()` returns and what it raises; one of the two is None.
+
+    An error with a true `about_the_machine`, such as a missing compiler, passes: no function is to blame for it.
+    """
     try:
         return call(), None
     except Exception as error:  # any error of a student's function belongs in the report
+        if getattr(error, "about_the_machine", False):
+            raise
         return None, error
 
 

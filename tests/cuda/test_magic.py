@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segedu.cuda import CompileError, KernelError
+from segedu.cuda import CompileError, CompilerNotFound, KernelError
 from tests.cuda.kernels import needs_compiler
 
 pytestmark = needs_compiler
@@ -62,3 +62,13 @@ def test_errors_point_at_the_lines_of_the_cell(shell):
 def test_an_option_that_is_not_understood_shows_what_there_is(shell, line):
     with pytest.raises(ValueError, match=r"not understood|must be"):
         shell.run_cell_magic("cuda", line, CELL)
+
+
+def test_without_a_compiler_the_kernels_of_a_cell_say_so_when_launched(shell, monkeypatch):
+    monkeypatch.setenv("SEGEDU_CXX", "/nowhere/g++")
+    with pytest.raises(CompilerNotFound) as caught:
+        shell.run_cell_magic("cuda", "--mode check --module m", CELL + "// without")
+    assert "pip install ziglang" in caught.value._render_traceback_()[0]
+    assert "x[threadIdx.x] *= 2;" in shell.user_ns["m"].code
+    with pytest.raises(CompilerNotFound, match="twice was not compiled, because there is no C"):
+        shell.user_ns["twice"]((1,), (4,), (np.ones(4, np.float32),))

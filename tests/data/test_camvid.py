@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segedu.data import camvid as module
-from segedu.data.camvid import CLASSES, PALETTE, SPLITS, VOID, CamVidError, available, camvid, camvid_or_street, load
+from segedu.data import dataset as places
+from segedu.data.camvid import CLASSES, PALETTE, SPLITS, VOID, available, camvid, camvid_or_street, load
 from segedu.data.camvid_download import COMMIT, DownloadError, download_camvid
+from segedu.data.dataset import DataError
+from segedu.data.images import read_labels
 
 COUNTS = {"train": 3, "val": 2, "test": 2}
 
@@ -21,7 +23,7 @@ COUNTS = {"train": 3, "val": 2, "test": 2}
 def nowhere_else(monkeypatch, tmp_path):
     """No test sees the user's own data."""
     monkeypatch.delenv("SEGEDU_DATA", raising=False)
-    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(places, "cache_folder", lambda: tmp_path / "cache")
 
 
 def write_fixture(folder: Path, rng, ending="png", lists=False) -> Path:
@@ -110,19 +112,19 @@ def test_an_unknown_split_is_refused():
 def test_a_missing_image_is_named(tmp_path, rng):
     folder = write_fixture(tmp_path / "camvid", rng, lists=True)
     (folder / "train" / "train_001.png").unlink()
-    with pytest.raises(CamVidError, match=r"image is missing: .*train_001"):
+    with pytest.raises(DataError, match=r"image is missing: .*train_001"):
         list(camvid("train", folder))
 
 
 def test_missing_labels_are_named(folder):
     (folder / "trainannot" / "train_001.png").unlink()
-    with pytest.raises(CamVidError, match=r"labels are missing: .*trainannot.train_001\.png"):
+    with pytest.raises(DataError, match=r"labels are missing: .*trainannot.train_001\.png"):
         camvid("train", folder)[1]
 
 
 def test_different_sizes_are_named(folder):
     Image.fromarray(np.zeros((5, 8), np.uint8)).save(folder / "trainannot" / "train_000.png")
-    with pytest.raises(CamVidError, match=r"train_000\.png is 6×8 and its labels .* are 5×8"):
+    with pytest.raises(DataError, match=r"train_000\.png is 6×8 and its labels .* are 5×8"):
         camvid("train", folder)[0]
 
 
@@ -130,26 +132,26 @@ def test_different_sizes_are_named(folder):
 def test_a_corrupt_file_is_named(folder, part):
     path = folder / part / "train_002.png"
     path.write_bytes(path.read_bytes()[:45])
-    with pytest.raises(CamVidError, match=rf"{part}.train_002\.png cannot be read"):
+    with pytest.raises(DataError, match=rf"{part}.train_002\.png cannot be read"):
         camvid("train", folder)[2]
 
 
 def test_a_file_that_is_no_image_is_named(folder):
     (folder / "train" / "train_002.png").write_text("404: Not Found")
-    with pytest.raises(CamVidError, match=r"train_002\.png cannot be read"):
+    with pytest.raises(DataError, match=r"train_002\.png cannot be read"):
         camvid("train", folder)[2]
 
 
 @pytest.mark.parametrize("label", [12, 255])
 def test_labels_beyond_void_are_named(folder, label):
     Image.fromarray(np.full((6, 8), label, np.uint8)).save(folder / "trainannot" / "train_000.png")
-    with pytest.raises(CamVidError, match=rf"train_000\.png holds the label {label}"):
+    with pytest.raises(DataError, match=rf"train_000\.png holds the label {label}"):
         camvid("train", folder)[0]
 
 
 def test_labels_in_colour_are_refused(folder):
     Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(folder / "trainannot" / "train_000.png")
-    with pytest.raises(CamVidError, match="one channel"):
+    with pytest.raises(DataError, match="one channel"):
         camvid("train", folder)[0]
 
 
@@ -264,7 +266,7 @@ def test_pixels_of_each_class_are_as_many_as_counted_before(split):
     dataset = camvid(split, REAL)
     pixels = np.zeros(VOID + 1, np.int64)
     for name in dataset.names:
-        labels = module._read_labels(dataset.folder / f"{split}annot" / f"{name}.png")
+        labels = read_labels(dataset.folder / f"{split}annot" / f"{name}.png")
         pixels += np.bincount(labels.ravel(), minlength=VOID + 1)
     assert pixels.tolist() == expected
 

@@ -191,6 +191,18 @@ def record(data: np.ndarray, inputs: Sequence[Tensor | None], backward: Callable
     return result
 
 
+def to_numpy(value: object) -> np.ndarray:
+    """The numbers of a Tensor, or of an array of NumPy, CuPy or PyTorch, as a NumPy array: the same one, if it is one.
+
+    >>> to_numpy(Tensor([1.0, 2.0]))
+    array([1., 2.])
+    """
+    data = value.data if isinstance(value, Tensor) else value
+    if hasattr(data, "detach"):  # PyTorch's
+        data = data.detach().cpu()
+    return data.get() if hasattr(data, "get") else np.asarray(data)  # CuPy's way to NumPy is `get`
+
+
 def _restored(kind: type[Tensor], data: np.ndarray, requires_grad: bool, ops: str) -> Tensor:
     return kind(data, requires_grad, importlib.import_module(ops))
 

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 
 import numpy as np
 
-from segedu.autograd import Tensor
+from segedu.autograd import Tensor, to_numpy
 
 
 class Optimizer:
-    """Changes parameters in place, each by its gradient; `lr` is the learning rate and may be set at any time."""
+    """Changes parameters in place, each by its gradient.
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        self.parameters = list(parameters)
-        if not self.parameters:
+    `param_groups`: a dictionary for each group of parameters, with "params", a list of tensors, and the options by
+    which they are changed, such as "lr", the learning rate; options may be set at any time.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor] | Iterable[dict], **options: object) -> None:
+        """`parameters`: tensors, or groups `{"params": tensors, "lr": 0.1}` whose options go before `options`."""
+        groups = list(parameters)
+        if not groups:
             raise ValueError("parameters is empty: there is nothing to train")
-        self.lr = _at_least_0(lr, "lr")
-        self.state: list[dict[str, np.ndarray]] = [{} for _ in self.parameters]
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        self.param_groups = [{**options, **group, "params": list(group["params"])} for group in groups]
+        for group in self.param_groups:
+            if unknown := group.keys() - options.keys() - {"params"}:
+                raise ValueError(f"{type(self).__name__} has no option {', '.join(sorted(unknown))}")
+            _at_least_0(group["lr"], "lr")
+            _at_least_0(group["weight_decay"], "weight_decay")
+            self.check(group)
+        self.state: list[dict[str, object]] = [{} for _ in self.parameters]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters of all groups, in order."""
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def check(self, group: Mapping[str, object]) -> None:
+        """Refuse illegal options."""
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -27,13 +49,73 @@ class Optimizer:
 
     def step(self) -> None:
         """One step for every parameter that has a gradient."""
-        for parameter, state in zip(self.parameters, self.state, strict=True):
+        parameters = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
+        for (parameter, group), state in zip(parameters, self.state, strict=True):
             if parameter.grad is not None:
-                parameter.data -= self.change(parameter.data, parameter.grad, state)
+                self.change(parameter.data, parameter.grad, state, group)
 
-    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        """What to subtract from `data`; `state` keeps what the next step needs. All arrays have one shape."""
+    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, object], group: Mapping[str, object]) -> None:
+        """Change `data`; `state` keeps what the next step needs. All arrays have one shape."""
         raise NotImplementedError
+
+    def state_dict(self) -> dict[str, object]:
+        """All that the next steps depend on, in PyTorch's form: copies, as NumPy arrays and plain numbers.
+
+        "state": for the number of each parameter that took a step, its momenta; "param_groups": the options, and under
+        "params" the numbers of the parameters.
+
+        >>> x = Tensor([1.0], requires_grad=True)
+        >>> optimizer = SGD([x], lr=0.1, momentum=0.9)
+        >>> (x * x).sum().backward()
+        >>> optimizer.step()
+        >>> state = optimizer.state_dict()
+        >>> state["state"], state["param_groups"][0]["lr"], state["param_groups"][0]["params"]
+        ({0: {'momentum_buffer': array([2.])}}, 0.1, [0])
+        """
+        numbers = iter(range(len(self.state)))
+        groups = [{**group, "params": [next(numbers) for _ in group["params"]]} for group in self.param_groups]
+        states = {
+            number: {name: value if name == "step" else to_numpy(value).copy() for name, value in state.items()}
+            for number, state in enumerate(self.state)
+            if state
+        }
+        return {"state": states, "param_groups": groups}
+
+    def load_state_dict(self, saved: Mapping[str, object]) -> None:
+        """Go on from a `state_dict`, ours or that of PyTorch's optimiser of the same name.
+
+        Raises:
+            ValueError: it is that of another optimiser, or of other parameters. Nothing is loaded then.
+        """
+        groups = saved["param_groups"]
+        sizes, expected = ([len(group["params"]) for group in g] for g in (groups, self.param_groups))
+        if sizes != expected:
+            raise ValueError(f"the state has groups of {sizes} parameters, this optimiser has {expected}")
+        for group, new in zip(self.param_groups, groups, strict=True):
+            _same_names(self, group, new)
+        states = [saved["state"].get(number, {}) for number in range(len(self.state))]
+        self.state = [_restored(state, like) for state, like in zip(states, self.parameters, strict=True)]
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update({name: copy.copy(new[name]) for name in group if name != "params"})
+
+
+def _restored(state: Mapping[str, object], like: Tensor) -> dict[str, object]:
+    """Copies of a parameter's saved values, where the parameter is and with its dtype."""
+    restored = {}
+    for name, value in state.items():
+        if name == "step":
+            restored[name] = int(value)
+        elif value is not None:  # PyTorch writes None for a momentum that is not used
+            if tuple(value.shape) != like.shape:
+                raise ValueError(f"the state has {name} of shape {tuple(value.shape)} for a parameter of {like.shape}")
+            restored[name] = np.array(np.array(to_numpy(value), like.dtype), like=like.data)  # CuPy's, where that is
+    return restored
+
+
+def _same_names(owner: object, own: Mapping[str, object], saved: Mapping[str, object]) -> None:
+    """Refuse a state in which something is missing; PyTorch's hold more."""
+    if missing := own.keys() - saved.keys():
+        raise ValueError(f"the state is not one of {type(owner).__name__}: missing {', '.join(sorted(missing))}")
 
 
 class SGD(Optimizer):
@@ -57,27 +139,34 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Iterable[Tensor] | Iterable[dict],
         lr: float = 1e-3,
         momentum: float = 0.0,
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        super().__init__(parameters, lr)
-        self.momentum, self.weight_decay = _at_least_0(momentum, "momentum"), _at_least_0(weight_decay, "weight_decay")
-        self.dampening, self.nesterov = dampening, nesterov
-        if nesterov and (momentum == 0 or dampening != 0):
+        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(parameters, lr=lr, **options)
+
+    def check(self, group: Mapping[str, object]) -> None:
+        momentum, dampening = _at_least_0(group["momentum"], "momentum"), group["dampening"]
+        if group["nesterov"] and (momentum == 0 or dampening != 0):
             raise ValueError(f"nesterov=True needs momentum={momentum} above 0 and dampening={dampening} of 0")
 
-    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        if self.weight_decay:
-            grad = grad + self.weight_decay * data
-        if self.momentum:
-            first = "velocity" not in state
-            state["velocity"] = grad if first else self.momentum * state["velocity"] + (1 - self.dampening) * grad
-            grad = grad + self.momentum * state["velocity"] if self.nesterov else state["velocity"]
-        return self.lr * grad
+    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, object], group: Mapping[str, object]) -> None:
+        momentum = group["momentum"]
+        if group["weight_decay"]:
+            grad = grad + group["weight_decay"] * data
+        if momentum and not state:
+            state["momentum_buffer"] = grad.copy()
+        elif momentum:
+            state["momentum_buffer"] *= momentum
+            state["momentum_buffer"] += (1 - group["dampening"]) * grad
+        if momentum:
+            velocity = state["momentum_buffer"]
+            grad = grad + momentum * velocity if group["nesterov"] else velocity
+        data -= group["lr"] * grad
 
 
 class Adam(Optimizer):
@@ -92,26 +181,35 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Iterable[Tensor] | Iterable[dict],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas={betas} must both be at least 0 and below 1")
-        self.betas, self.eps, self.weight_decay = betas, eps, _at_least_0(weight_decay, "weight_decay")
+        super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, np.ndarray]) -> np.ndarray:
-        decay = self.weight_decay * data
-        grad = grad if self.decoupled else grad + decay
-        t = state["t"] = state.get("t", 0) + 1
-        for name, beta, value in zip(("mean", "square"), self.betas, (grad, grad * grad), strict=True):
-            state[name] = beta * state.get(name, 0.0) + (1 - beta) * value
-        mean, square = (state[n] / (1 - beta**t) for n, beta in zip(("mean", "square"), self.betas, strict=True))
-        step = mean / (np.sqrt(square) + self.eps)
-        return self.lr * (step + decay if self.decoupled else step)
+    def check(self, group: Mapping[str, object]) -> None:
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"betas={group['betas']} must both be at least 0 and below 1")
+
+    def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, object], group: Mapping[str, object]) -> None:
+        lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        if not state:
+            state.update(step=0, exp_avg=grad * 0, exp_avg_sq=grad * 0)
+        state["step"] += 1
+        if decay and self.decoupled:
+            data *= 1 - lr * decay
+        elif decay:
+            grad = grad + decay * data
+        mean, square, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
+        mean *= beta1
+        mean += (1 - beta1) * grad
+        square *= beta2
+        square += (1 - beta2) * grad * grad
+        size = (square / (1 - beta2**t)) ** 0.5
+        size += group["eps"]
+        data -= lr / (1 - beta1**t) * mean / size
 
 
 class AdamW(Adam):
@@ -124,7 +222,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Iterable[Tensor] | Iterable[dict],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -134,28 +232,50 @@ class AdamW(Adam):
 
 
 class Scheduler:
-    """Sets the optimiser's learning rate to `first rate × factor(t)`; t counts the calls of `step`."""
+    """Sets each group's learning rate to `rate(t, its first rate)`; t counts the calls of `step`."""
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer, self.first, self.t = optimizer, optimizer.lr, 0
+        self.optimizer, self.last_epoch = optimizer, 0
+        self.base_lrs = self.get_last_lr()
 
     def step(self) -> None:
-        self.t += 1
-        self.optimizer.lr = self.first * self.factor(self.t)
+        self.last_epoch += 1
+        for group, first in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = self.rate(self.last_epoch, first)
 
-    def factor(self, t: int) -> float:
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each group now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def rate(self, t: int, first: float) -> float:
         raise NotImplementedError
+
+    def state_dict(self) -> dict[str, object]:
+        """All but the optimiser, whose own `state_dict` holds the rates: plain numbers."""
+        return {name: copy.copy(value) for name, value in vars(self).items() if name != "optimizer"}
+
+    def load_state_dict(self, saved: Mapping[str, object]) -> None:
+        """Go on from a `state_dict`, ours or that of PyTorch's schedule of the same name.
+
+        Raises:
+            ValueError: it is that of another schedule, or of an optimiser with another number of groups.
+        """
+        own = self.state_dict()
+        _same_names(self, own, saved)
+        if len(saved["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(f"the state has {len(saved['base_lrs'])} groups, this schedule has {len(self.base_lrs)}")
+        vars(self).update({name: copy.copy(saved[name]) for name in own})
 
 
 class PolynomialLR(Scheduler):
-    """(1 − t/total_iters)^power, then 0: "poly", with power 0.9 in DeepLab (Chen et al., 2018, section 4.1)."""
+    """Times (1 − t/total_iters)^power, then 0: "poly", with power 0.9 in DeepLab (Chen et al., 2018, section 4.1)."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int, power: float = 1.0) -> None:
         super().__init__(optimizer)
         self.total_iters, self.power = _at_least_1(total_iters, "total_iters"), power
 
-    def factor(self, t: int) -> float:
-        return (1 - min(t, self.total_iters) / self.total_iters) ** self.power
+    def rate(self, t: int, first: float) -> float:
+        return first * (1 - min(t, self.total_iters) / self.total_iters) ** self.power
 
 
 class StepLR(Scheduler):
@@ -165,8 +285,8 @@ class StepLR(Scheduler):
         super().__init__(optimizer)
         self.step_size, self.gamma = _at_least_1(step_size, "step_size"), gamma
 
-    def factor(self, t: int) -> float:
-        return self.gamma ** (t // self.step_size)
+    def rate(self, t: int, first: float) -> float:
+        return first * self.gamma ** (t // self.step_size)
 
 
 class CosineAnnealingLR(Scheduler):
@@ -176,9 +296,8 @@ class CosineAnnealingLR(Scheduler):
         super().__init__(optimizer)
         self.T_max, self.eta_min = _at_least_1(T_max, "T_max"), eta_min
 
-    def factor(self, t: int) -> float:
-        low = self.eta_min / self.first if self.first else 0.0
-        return low + (1 - low) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+    def rate(self, t: int, first: float) -> float:
+        return self.eta_min + (first - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
 
 
 lr_scheduler = SimpleNamespace(PolynomialLR=PolynomialLR, StepLR=StepLR, CosineAnnealingLR=CosineAnnealingLR)

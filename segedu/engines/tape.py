@@ -10,7 +10,7 @@ import numpy as np
 import segedu.numpy_ops
 import segedu.optim
 from segedu import nn
-from segedu.autograd import Tensor
+from segedu.autograd import Tensor, to_numpy
 from segedu.engines.base import Engine
 
 
@@ -43,8 +43,7 @@ class Tape(Engine):
         return Tensor(array, ops=self.ops) if array.dtype.kind == "f" else array
 
     def array(self, tensor: Tensor | np.ndarray) -> np.ndarray:
-        data = tensor.data if isinstance(tensor, Tensor) else tensor
-        return data.get() if hasattr(data, "get") else np.asarray(data)  # CuPy's way to NumPy is `get`
+        return to_numpy(tensor)
 
     def assign(self, module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():

@@ -12,7 +12,7 @@
 """
 
 from segedu.autograd import Tensor, no_grad
-from segedu.nn import functional
+from segedu.nn import functional, utils
 from segedu.nn.functional import cat, interpolate, pad, relu
 from segedu.nn.layers import (
     AdaptiveAvgPool2d,
@@ -58,4 +58,5 @@ __all__ = [
     "pad",
     "relu",
     "shapes_only",
+    "utils",
 ]

@@ -118,7 +118,7 @@ class BatchNorm2d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            self.num_batches_tracked = self.num_batches_tracked + np.array(1)
+            self.num_batches_tracked += 1
         running, affine = (self.running_mean, self.running_var), (self.weight, self.bias)
         return F.batch_norm(x, *running, *affine, self.training, self.momentum, self.eps)
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from segedu.autograd import Tensor
+from segedu.autograd import Tensor, to_numpy
 from segedu.nn.parameter import Parameter
 
 
@@ -92,7 +92,8 @@ class Module:
         """Parameters and buffers in another dtype, or for another set of operators, where its `asarray` puts them."""
         for module in self.modules():
             for name, value in module._state():
-                array = getattr(ops, "asarray", np.asarray)(_array(value)) if ops else _array(value)
+                array = value.data if isinstance(value, Parameter) else value
+                array = getattr(ops, "asarray", np.asarray)(array) if ops else array
                 array = array.astype(dtype or array.dtype, copy=False) if array.dtype.kind == "f" else array
                 if isinstance(value, Parameter):
                     value.data, value.grad, value.ops = array, None, ops or value.ops
@@ -115,15 +116,15 @@ class Module:
         yield from own + [(name, value) for name, value in buffers if value is not None]
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers by their full names: PyTorch's names and shapes."""
+        """Copies of all parameters and buffers, as NumPy arrays by their full names: PyTorch's names and shapes."""
         state = {}
         for prefix, module in self.named_modules():
             for name, value in module._state():
-                state[f"{prefix}.{name}" if prefix else name] = _array(value).copy()
+                state[f"{prefix}.{name}" if prefix else name] = to_numpy(value).copy()
         return state
 
     def load_state_dict(self, state: Mapping[str, object], strict: bool = True) -> None:
-        """Take the values of parameters and buffers from `state`: arrays, tensors, or PyTorch's on the CPU.
+        """Take the values of parameters and buffers from `state`: arrays or tensors, also PyTorch's.
 
         Args:
             state: names as in `state_dict`; values are converted to the dtype of the module.
@@ -140,11 +141,11 @@ class Module:
         check_state({name: value.shape for name, (_, _, value) in places.items()}, state, strict)
         for full, (module, name, value) in places.items():
             if full in state:
-                array = np.array(_array(state[full]), value.dtype, like=_array(value))  # CuPy's where that is
+                array = np.array(to_numpy(state[full]), value.dtype)
                 if isinstance(value, Parameter):
-                    value.data = array
+                    value.data = np.array(array, like=value.data)  # CuPy's, where that is
                 else:
-                    setattr(module, name, array)
+                    setattr(module, name, np.array(array, like=value))
 
     def __repr__(self) -> str:
         """The modules, one in a line, indented by what they are part of."""
@@ -154,12 +155,6 @@ class Module:
 
     def extra_repr(self) -> str:
         return ""
-
-
-def _array(value: object) -> np.ndarray:
-    if isinstance(value, Tensor):
-        return value.data
-    return np.asarray(value) if hasattr(value, "detach") else value  # PyTorch's
 
 
 def check_state(shapes: Mapping[str, tuple[int, ...]], state: Mapping[str, object], strict: bool = True) -> None:

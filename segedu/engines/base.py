@@ -15,3 +15,13 @@ class Engine:
         from segedu import engines
 
         return engines.get, (self.name,)
+
+    def machine(self, device: str | None = None, amp: str | None = None) -> object:
+        """What trains a network of this engine: see `segedu.engines.machine`.
+
+        Raises:
+            ValueError: the engine takes no such device or precision.
+        """
+        from segedu.engines.machine import Machine
+
+        return Machine(self, device, amp)

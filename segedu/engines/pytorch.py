@@ -49,3 +49,8 @@ class PyTorch(Engine):
 
     def generator(self, module: torch.nn.Dropout, rng: np.random.Generator) -> None:
         pass
+
+    def machine(self, device: str | None = None, amp: str | None = None) -> object:
+        from segedu.engines.pytorch_machine import PyTorchMachine
+
+        return PyTorchMachine(self, device, amp)

@@ -98,16 +98,21 @@ def build(
     engine: str | engines.Engine = "numpy",
     **options: object,
 ) -> Network:
-    """A network whose parameters have shapes but no values, and take no memory; arguments as for `create`."""
+    """A network whose parameters have shapes but no values, and take no memory; arguments as for `create`.
+
+    Its `recipe` is the arguments: `create(**model.recipe)` builds one like it.
+    """
     if name not in NETWORKS:
         raise ValueError(f"name={name!r} is no network; there are {', '.join(NETWORKS)}")
     arguments.integer(num_classes, "num_classes", minimum=1)
     arguments.integer(in_channels, "in_channels", minimum=1)
     if not width > 0:
         raise ValueError(f"width={width} must be above 0")
-    nn = engines.get(engine)
+    nn, sizes = engines.get(engine), {"num_classes": num_classes, "in_channels": in_channels, "width": width}
     with nn.shapes_only():
-        return NETWORKS[name](nn, num_classes=num_classes, in_channels=in_channels, width=width, **options)
+        model = NETWORKS[name](nn, **sizes, **options)
+    model.recipe = {"name": name, **sizes, **options}
+    return model
 
 
 def count_parameters(model: Block) -> int:

@@ -11,7 +11,7 @@
 # 4. derive and program both gradients, overlapping windows included,
 # 5. say what a network pays for pooling (resolution) and what it gets (receptive field).
 #
-# About 50 minutes without the parts marked *at home*. You need lecture 01 (sliding windows) and some NumPy slicing.
+# About 50 minutes without the parts marked *at home*, and 10 more for section 10 after lecture 08. You need lecture 01 (sliding windows) and some NumPy slicing.
 
 # %%
 import numpy as np
@@ -542,7 +542,142 @@ compare.with_finite_differences(
 )
 
 # %% [markdown]
-# ## 10 · On a real photograph
+# ## 10 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda, cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# Forward: a thread for each number of $y$. The two loops are those of section 6, and NaN wins, as in PyTorch.
+
+# %% language="cuda" magic_args="--quiet" tags=["raises-exception"]
+# extern "C" __global__ void max_pool(const float* x, float* y, long long* indices,
+#                                     int H, int W, int k, int s, int out_H, int out_W) {
+#     int i = blockIdx.y * blockDim.y + threadIdx.y, j = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (i >= out_H || j >= out_W) return;
+#     int plane = blockIdx.z;
+#     x += plane * H * W;
+#     int best = i * s * W + j * s;
+#     for (int a = 0; a < k; ++a)
+#         for (int b = 0; b < k; ++b) {
+#             int m = (i * s + a) * W + j * s + b;
+#             if (x[m] > x[best] || isnan(x[m])) best = m;
+#         }
+#     int window = (plane * out_H + i) * out_W + j;
+#     y[window] = x[best];
+#     indices[window] = best;
+# }
+
+# %% [markdown]
+# Backward: a thread for each pixel $m$ of $x$, at row $r$ and column $c$. It adds up the sum of section 7 by itself: it asks each window that holds the pixel, $i s \le r < i s + k$ and
+# $j s \le c < j s + k$, whether $m$ is its winner.
+
+# %% language="cuda" magic_args="--quiet --module gradient" tags=["raises-exception"]
+# extern "C" __global__ void max_pool_backward(const float* grad, const long long* indices, float* dx,
+#                                 int H, int W, int k, int s, int out_H, int out_W) {
+#     int r = blockIdx.y * blockDim.y + threadIdx.y, c = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (r >= H || c >= W) return;
+#     int m = r * W + c, plane = blockIdx.z, windows = out_H * out_W;
+#     grad += plane * windows, indices += plane * windows, dx += plane * H * W;
+#     float sum = 0;
+#     for (int i = max(0, (r - k + s) / s); i * s <= r && i < out_H; ++i)
+#         for (int j = max(0, (c - k + s) / s); j * s <= c && j < out_W; ++j)
+#             if (indices[i * out_W + j] == m) sum += grad[i * out_W + j];
+#     dx[m] = sum;
+# }
+
+# %% [markdown]
+# This is a **gather**: every thread writes one number of its own. Lecture 08 writes the same gradient as a *scatter*, a thread for each window, which adds to the winner with
+# `atomicAdd`, because two windows may share a winner.
+#
+# In Python, make room for the results, and launch.
+
+# %%
+def launch(kernel, shape, *args):
+    """A thread for each element of planes × height × width, in blocks of 16×16."""
+    *planes, height, width = shape
+    grid = -(-width // 16), -(-height // 16), int(np.prod(planes))
+    kernel(grid, (16, 16), args)
+
+
+def max_pool_cuda(x, k, s):
+    H, W = x.shape[-2:]
+    out = (H - k) // s + 1, (W - k) // s + 1
+    y = np.empty((*x.shape[:-2], *out), np.float32)
+    indices = np.empty(y.shape, np.int64)
+    launch(max_pool, y.shape, x, y, indices, H, W, k, s, *out)
+    return y, indices
+
+
+def max_pool_backward_cuda(grad, indices, shape, k, s):
+    dx = np.empty(shape, np.float32)
+    launch(max_pool_backward, shape, grad, indices, dx, *shape[-2:], k, s, *grad.shape[-2:])
+    return dx
+
+# %% [markdown]
+# `-(-width // 16)` rounds up. Then ask PyTorch, with the odd sizes and overlapping windows of section 9, and with small whole numbers, which have ties.
+
+# %% tags=["raises-exception"]
+def our_kernels(x, kernel_size, stride, return_indices):
+    return max_pool_cuda(x, kernel_size, stride)
+
+
+ties = np.round(z)
+_, first = max_pool2d(ties, 3, stride=2, return_indices=True)
+compare.with_torch(
+    our_kernels, ties, kernel_size=3, stride=2, return_indices=True, reference=F.max_pool2d,
+    backward=lambda grad: max_pool_backward_cuda(grad, first, z.shape, 3, 2),
+)
+
+# %% [markdown]
+# The photograph of section 1, with our whole-array function as the judge.
+
+# %% tags=["raises-exception"]
+compare.arrays(max_pool_cuda(coffee, 3, 2)[0], max_pool_numpy(coffee, 3, 2), name="coffee")
+
+# %% [markdown]
+# **Break it.** Somebody saves the variable `sum` and adds to `dx[m]` at once. `cuda.empty` gives new memory, as `np.empty` does, and the checker knows that nothing is in it yet.
+#
+# **Predict, then run.** What will the checker complain about? Who meets it first: thread 0, or the first thread whose pixel won a window?
+
+# %% tags=["raises-exception"]
+source = gradient.code.replace("sum += grad", "dx[m] += grad").replace("dx[m] = sum;", "")
+careless = cuda.RawModule(source, mode="check").get_function("max_pool_backward")
+
+
+def careless_backward(grad):
+    dx = cuda.empty(z.shape)
+    launch(careless, z.shape, grad, first, dx, *z.shape[-2:], 3, 2, *grad.shape[-2:])
+    return dx
+
+
+compare.with_torch(
+    max_pool2d, ties, kernel_size=3, stride=2, return_indices=True, backward=careless_backward
+)
+
+# %% [markdown]
+# The first that won: `dx[m] += …` reads before it writes, and only winners come to this line. A GPU would have added to whatever lay in the memory. The message names two
+# remedies; the variable `sum` is the first.
+#
+# The library's `cuda_ops.max_pool2d` has the signature of `numpy_ops.max_pool2d`, padding and all. `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+options = dict(kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True)
+with cuda_ops.mode("check"):
+    report = compare.with_torch(cuda_ops.max_pool2d, z, return_indices=True, **options)
+report
+
+# %% [markdown]
+# **Won and lost.** The gather needs no atomics, and it adds in the same order in every run; but each pixel has to ask all the windows that hold it, up to four here, where the scatter carries each
+# gradient just once.
+
+# %% [markdown]
+# ## 11 · On a real photograph
 #
 # **Predict, then run.** A cat, pooled at stride 8 by the maximum, the mean and the minimum. Which one loses the dark stripes? Which one loses the glint in the eye?
 
@@ -569,7 +704,7 @@ figures.show(
 # photograph.
 
 # %% [markdown]
-# ## 11 · What resolution costs
+# ## 12 · What resolution costs
 #
 # Suppose a network gives one label per 8×8 cell, and gives the right one: the commonest label of the cell. Enlarge that map again. How many pixels are right?
 #
@@ -635,7 +770,7 @@ else:
     print("CamVid is not on this machine; the synthetic street above stands for it.")
 
 # %% [markdown]
-# ## 12 · What the receptive field gains
+# ## 13 · What the receptive field gains
 #
 # The **receptive field** of a unit is the patch of the image that it can see. Write $r$ for its width, and $t$ for the step between neighbouring units, both in pixels of the
 # image. A layer with window $k$ and stride $s$ gives
@@ -681,7 +816,7 @@ figures.show(
 # That is the bargain. Pooling buys context cheaply and pays with resolution.
 
 # %% [markdown]
-# ## 13 · Try it yourself (at home)
+# ## 14 · Try it yourself (at home)
 #
 # Move the sliders. Watch which elements win, and how large the output is.
 

@@ -1,9 +1,10 @@
 """Builds `notebooks/` from `lectures/`: one source for each, run from a fresh kernel, with outputs (see CONTRIBUTING).
 
-A lecture is a Python file in jupytext's percent format. Two tags mean something here:
+A lecture is a Python file in jupytext's percent format. Three tags mean something here:
 
 * `real-data`: the cell shows a data set that may not be committed. Its output is left out and never compared.
 * `nbval-ignore-output`: the output may differ from run to run (a timing, a widget).
+* `raises-exception`: the cell needs a compiler. Where there is none it says so, and Jupyter goes on to the next cell.
 
 A cell of CUDA C is written `# %% language="cuda" magic_args="--mode check"`, each of its lines behind `# `; the
 notebook has it as `%%cuda --mode check`.
@@ -115,11 +116,20 @@ def drift(source: Path, built: Path) -> str | None:
 
 
 def build(source: Path, built: Path) -> float:
-    """Run a lecture and write its notebook, whole or not at all; returns the seconds that took."""
+    """Run a lecture and write its notebook, whole or not at all; returns the seconds that took.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell raised, whether or not it may (tag `raises-exception`).
+    """
     import nbformat
+    from nbclient.exceptions import CellExecutionError
 
     started = time.perf_counter()
     notebook = run(read_lecture(source), built.parent)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":  # in a cell that may raise elsewhere, where there is no compiler
+                raise CellExecutionError.from_cell_and_msg(cell, output)
     unfinished = built.with_suffix(".unfinished")
     nbformat.write(notebook, unfinished)
     unfinished.replace(built)

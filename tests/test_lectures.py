@@ -11,6 +11,7 @@ from segedu import notebooks
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "lectures").glob("*.py"))
 NUMBERED = [source for source in SOURCES if source.name[0].isdigit()]
+KERNEL = "The kernel in CUDA C (after lecture 08)"
 LONGEST_LINE, LONGEST_CELL, LONGEST_PARAGRAPH = 100, 25, 110
 AMERICAN = re.compile(r"\b(colou?rize|color|colors|center|vectorize[ds]?|neighbor\w*|gray|behavior)\b")
 
@@ -70,6 +71,18 @@ def test_paragraphs_are_short(source):
 @each(SOURCES)
 def test_the_spelling_is_british(source):
     assert AMERICAN.findall(prose(source)) == []
+
+
+@pytest.mark.slow
+@each([source for source in NUMBERED if KERNEL in source.read_text(encoding="utf-8")])
+def test_a_lecture_runs_without_a_compiler_and_its_kernels_say_so(source, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEGEDU_CXX", "/nowhere/g++")
+    section, errors = "", []
+    for cell in notebooks.run(notebooks.read_lecture(source), tmp_path).cells:
+        section = next((line for line in cell.source.splitlines() if line.startswith("## ")), section)
+        found = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+        errors += [(output.ename, KERNEL in section) for output in found]
+    assert set(errors) == {("CompilerNotFound", True)}
 
 
 @each(SOURCES)

@@ -88,12 +88,13 @@ def test_outputs_on_real_data_are_found(built):
     assert "may not be committed" in notebooks.drift(*built)
 
 
-def test_a_cell_that_raises_keeps_the_old_notebook(built):
+@pytest.mark.parametrize("tags", ["", ' tags=["raises-exception"]'], ids=["plain", "may raise elsewhere"])
+def test_a_cell_that_raises_keeps_the_old_notebook(built, tags):
     from nbclient.exceptions import CellExecutionError
 
     source, notebook = built
     before = notebook.read_bytes()
-    source.write_text(LECTURE.replace('print("six", 2 * 3)', "1 / 0"))
+    source.write_text(LECTURE.replace('# %%\nprint("six", 2 * 3)', f"# %%{tags}\n1 / 0"))
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         notebooks.build(source, notebook)
     assert notebook.read_bytes() == before

@@ -12,11 +12,20 @@ from pathlib import Path
 from segedu.data.camvid import CamVid
 from segedu.data.dataset import DataError, Dataset, FolderDataset
 from segedu.data.drawn import SCENES, DrawnScenes
+from segedu.data.folder import Folder
 from segedu.data.isbi2012 import ISBI2012
+from segedu.data.pet import Pet
+from segedu.data.voc2012 import VOC2012
 
 __all__ = ["DataError", "Dataset", "names", "open_dataset", "splits"]
 
-IN_FOLDERS: dict[str, type[FolderDataset]] = {"camvid": CamVid, "isbi2012": ISBI2012}
+IN_FOLDERS: dict[str, type[FolderDataset]] = {
+    "camvid": CamVid,
+    "isbi2012": ISBI2012,
+    "voc2012": VOC2012,
+    "pet": Pet,
+    "folder": Folder,
+}
 
 
 def names() -> list[str]:

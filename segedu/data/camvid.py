@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from segedu.data.camvid_download import SPLITS, download_camvid
-from segedu.data.dataset import DataError, FolderDataset
-from segedu.data.images import check_labels, check_same_size, images_by_name, read_image, read_labels, size_of
+from segedu.data.dataset import FolderDataset
+from segedu.data.images import DataError, images_by_name
 from segedu.data.synthetic import street
 
 CLASSES = (
@@ -81,25 +81,15 @@ class CamVid(FolderDataset):
         """Downloads CamVid, see `segedu.data.camvid_download`."""
         return download_camvid(root)
 
-    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image and labels of that number."""
-        path = self._label_path(index)
-        image, labels = read_image(self._image_path(index)), read_labels(path)
-        check_same_size(image, labels, self._image_path(index), path)
-        check_labels(labels, len(CLASSES), VOID, path)
-        return image, labels
-
-    def size_of(self, index: int) -> tuple[int, int]:
-        """Height and width, from the header of the image."""
-        return size_of(self._image_path(index))
-
-    def _image_path(self, index: int) -> Path:
+    def image_path(self, index: int) -> Path:
+        """The image file of a sample, PNG or JPEG."""
         name = self.names[index]
         if name not in self.images:
             raise DataError(f"image is missing: {self.folder / self.split / name}.png")
         return self.images[name]
 
-    def _label_path(self, index: int) -> Path:
+    def label_path(self, index: int) -> Path:
+        """The label file of a sample."""
         return self.folder / f"{self.split}annot" / f"{self.names[index]}.png"
 
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 import platformdirs
 
+from segedu.data.images import DataError, check_labels, check_same_size, read_image, read_labels, size_of
+
+__all__ = ["ENVIRONMENT", "DataError", "Dataset", "FolderDataset", "cache_folder", "places"]
+
 ENVIRONMENT = "SEGEDU_DATA"
 """The environment variable that names the folder of local copies."""
-
-
-class DataError(ValueError):
-    """A file of a data set is missing or broken; the message names it."""
 
 
 class Dataset(Sequence):
@@ -78,6 +78,29 @@ class FolderDataset(Dataset):
     def __init__(self, split: str, folder: str | Path):
         self.check_split(split)
         self.split, self.folder = split, Path(folder)
+
+    def image_path(self, index: int) -> Path:
+        """The image file of a sample."""
+        raise NotImplementedError
+
+    def label_path(self, index: int) -> Path:
+        """The label file of a sample."""
+        raise NotImplementedError
+
+    def labels_of(self, index: int) -> np.ndarray:
+        """The labels of a sample, int64 H×W, as its file has them."""
+        return read_labels(self.label_path(index))
+
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image and labels of that number; raises `DataError`, which names the file, where they do not fit."""
+        image, labels = read_image(self.image_path(index), self.in_channels), self.labels_of(index)
+        check_same_size(image, labels, self.image_path(index), self.label_path(index))
+        check_labels(labels, len(self.classes), self.void, self.label_path(index))
+        return image, labels
+
+    def size_of(self, index: int) -> tuple[int, int]:
+        """Height and width of a sample, from the header of its image."""
+        return size_of(self.image_path(index))
 
     @staticmethod
     def holds(folder: Path) -> bool:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from segedu.data import dataset as places
 from segedu.data.camvid import CLASSES, PALETTE, SPLITS, VOID, available, camvid, camvid_or_street, load
-from segedu.data.camvid_download import COMMIT, DownloadError, download_camvid
+from segedu.data.camvid_download import COMMIT, download_camvid
 from segedu.data.dataset import DataError
+from segedu.data.downloads import DownloadError
 from segedu.data.images import read_labels
 
 COUNTS = {"train": 3, "val": 2, "test": 2}
@@ -237,7 +238,7 @@ def test_an_archive_without_a_folder_is_refused(tmp_path, rng):
 
 def test_a_broken_archive_is_named(tmp_path):
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(DownloadError, match=r"archive\.zip is not a readable zip archive"):
+    with pytest.raises(DownloadError, match=r"archive\.zip is not a readable archive"):
         download_camvid(tmp_path / "root", (tmp_path / "archive.zip").as_uri(), complete=False)
 
 

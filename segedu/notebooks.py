@@ -121,7 +121,6 @@ def build(source: Path, built: Path) -> float:
     Raises:
         nbclient.exceptions.CellExecutionError: a cell raised, whether or not it may (tag `raises-exception`).
     """
-    import nbformat
     from nbclient.exceptions import CellExecutionError
 
     started = time.perf_counter()
@@ -130,10 +129,17 @@ def build(source: Path, built: Path) -> float:
         for output in cell.get("outputs", []):
             if output.output_type == "error":  # in a cell that may raise elsewhere, where there is no compiler
                 raise CellExecutionError.from_cell_and_msg(cell, output)
-    unfinished = built.with_suffix(".unfinished")
-    nbformat.write(notebook, unfinished)
-    unfinished.replace(built)
+    write(notebook, built)
     return time.perf_counter() - started
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook, whole or not at all."""
+    import nbformat
+
+    unfinished = path.with_suffix(".unfinished")
+    nbformat.write(notebook, unfinished)
+    unfinished.replace(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -91,7 +91,7 @@ class Tensor:
         return _restored, (type(self), self.data, self.requires_grad, self.ops.__name__)
 
     def __repr__(self) -> str:
-        return f"Tensor({np.array2string(np.asarray(self.data), prefix='Tensor(', separator=', ')})"
+        return f"Tensor({np.array2string(to_numpy(self.data), prefix='Tensor(', separator=', ')})"
 
     def backward(self, grad: np.ndarray | None = None) -> None:
         """Add to `grad` of every leaf the gradient of this tensor, or of `sum(grad · this)`.

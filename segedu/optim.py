@@ -108,7 +108,7 @@ def _restored(state: Mapping[str, object], like: Tensor) -> dict[str, object]:
         elif value is not None:  # PyTorch writes None for a momentum that is not used
             if tuple(value.shape) != like.shape:
                 raise ValueError(f"the state has {name} of shape {tuple(value.shape)} for a parameter of {like.shape}")
-            restored[name] = np.array(np.array(to_numpy(value), like.dtype), like=like.data)  # CuPy's, where that is
+            restored[name] = np.asarray(np.array(to_numpy(value), like.dtype), like=like.data)  # CuPy's, where that is
     return restored
 
 

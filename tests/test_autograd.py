@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-import segedu.numpy_ops
-from segedu import compare
+from segedu import compare, cuda_ops
 from segedu.autograd import Tensor, no_grad, record
+from tests.operators.conftest import MARKS, SETS
 
 
-@pytest.fixture(params=["numpy"])
+@pytest.fixture(params=[pytest.param(name, marks=MARKS[name]) for name in ("numpy", "cuda", "cuda-gpu")])
 def ops(request):
     """The set of operators under test."""
-    return {"numpy": segedu.numpy_ops}[request.param]
+    operators, mode = SETS[request.param]
+    with cuda_ops.mode(*(mode or ("auto",))):
+        yield operators
 
 
 def expression(x, y):
@@ -129,7 +131,7 @@ def test_a_tape_that_served_holds_no_arrays(ops):
 
 def test_tensors_of_different_operators_do_not_mix(ops):
     other = types.ModuleType("other_ops")
-    with pytest.raises(ValueError, match=r"different sets of operators: other_ops and segedu\.numpy_ops"):
+    with pytest.raises(ValueError, match=f"different sets of operators: other_ops and {ops.__name__}"):
         Tensor([1.0], ops=ops) + Tensor([1.0], ops=other)
 
 

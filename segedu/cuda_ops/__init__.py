@@ -4,7 +4,7 @@
 elsewhere; see `mode`. The same tests state the same facts about both sets of operators.
 """
 
-from segedu.cuda_ops._launch import current_mode, mode
+from segedu.cuda_ops._launch import asarray, current_mode, mode
 from segedu.cuda_ops.activations import (
     concatenate,
     concatenate_backward,
@@ -95,6 +95,7 @@ __all__ = [
     "PanopticQuality",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_backward",
+    "asarray",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batch_norm",

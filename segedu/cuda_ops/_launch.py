@@ -136,6 +136,16 @@ def _to_cupy(array: object) -> object:
 
 
 # ---------------------------------------------------------------- arrays
+def asarray(array: np.ndarray) -> np.ndarray:
+    """The array where operators run now: CuPy's on the GPU, else NumPy's; itself where it is there already.
+
+    >>> with mode("fast"):
+    ...     asarray(np.ones(2))
+    array([1., 1.])
+    """
+    return xp().asarray(array) if xp() is not np else np.asarray(_to_numpy(array))
+
+
 def empty(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
     """An array for a kernel to fill; in check mode, reading what nothing was written to is an error."""
     if current_mode() == "check" and not cuda.gpu_available():

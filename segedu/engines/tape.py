@@ -17,7 +17,7 @@ from segedu.engines.base import Engine
 class Tape(Engine):
     """segedu.nn's layers; tensors are computed with by the set of operators `ops`.
 
-    Arrays stay as they are, unless the operators have a function `asarray`: it puts them where they are wanted. Layers
+    Arrays are NumPy's, unless the operators have a function `asarray`: it puts them where they are wanted. Layers
     belong to the NumPy operators until `segedu.models.create` or `module.to(ops=engine.ops)` moves them.
 
     >>> def relu(x):
@@ -33,7 +33,7 @@ class Tape(Engine):
 
     def __init__(self, name: str, ops: ModuleType) -> None:
         self.name, self.ops = name, ops
-        self._there = getattr(ops, "asarray", np.asarray)
+        self._there = getattr(ops, "asarray", to_numpy)
 
     def __getattr__(self, name: str) -> object:
         return getattr(nn, name)

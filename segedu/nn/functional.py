@@ -171,9 +171,13 @@ def pad(x: Tensor, pad: Sequence[int]) -> Tensor:
 
 def _padded(array: np.ndarray, left: int, right: int, top: int, bottom: int) -> np.ndarray:
     height, width = array.shape[-2:]
+    result = np.zeros_like(array, shape=(*array.shape[:-2], height + top + bottom, width + left + right))
     inside = array[..., max(0, -top) : height + min(0, bottom), max(0, -left) : width + min(0, right)]
-    around = [(max(0, top), max(0, bottom)), (max(0, left), max(0, right))]
-    return np.pad(inside, [(0, 0)] * (array.ndim - 2) + around)
+    rows, columns = (
+        slice(max(0, first), max(0, first) + size) for first, size in zip((top, left), inside.shape[-2:], strict=True)
+    )
+    result[..., rows, columns] = inside
+    return result
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: np.random.Generator | None = None) -> Tensor:

@@ -93,7 +93,7 @@ class Module:
         for module in self.modules():
             for name, value in module._state():
                 array = value.data if isinstance(value, Parameter) else value
-                array = getattr(ops, "asarray", np.asarray)(array) if ops else array
+                array = getattr(ops, "asarray", to_numpy)(array) if ops else array
                 array = array.astype(dtype or array.dtype, copy=False) if array.dtype.kind == "f" else array
                 if isinstance(value, Parameter):
                     value.data, value.grad, value.ops = array, None, ops or value.ops
@@ -143,9 +143,9 @@ class Module:
             if full in state:
                 array = np.array(to_numpy(state[full]), value.dtype)
                 if isinstance(value, Parameter):
-                    value.data = np.array(array, like=value.data)  # CuPy's, where that is
+                    value.data = np.asarray(array, like=value.data)  # CuPy's, where that is
                 else:
-                    setattr(module, name, np.array(array, like=value))
+                    setattr(module, name, np.asarray(array, like=value))
 
     def __repr__(self) -> str:
         """The modules, one in a line, indented by what they are part of."""

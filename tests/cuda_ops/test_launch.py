@@ -13,7 +13,7 @@ from tests.cuda.kernels import needs_compiler
 
 
 def test_both_sets_have_the_same_operators():
-    assert set(cuda_ops.__all__) == {*numpy_ops.__all__, "mode", "current_mode"}
+    assert set(cuda_ops.__all__) == {*numpy_ops.__all__, "asarray", "mode", "current_mode"}
 
 
 @pytest.mark.parametrize("name", [name for name in numpy_ops.__all__ if name[0].islower()])

@@ -5,16 +5,18 @@ import pytest
 import torch
 import torch.nn.functional as TF
 
-import segedu.numpy_ops
-from segedu import compare
+from segedu import compare, cuda_ops
 from segedu.autograd import Tensor
 from segedu.nn import functional as F
+from tests.operators.conftest import MARKS, SETS
 
 
-@pytest.fixture(params=["numpy"])
+@pytest.fixture(params=[pytest.param(name, marks=marks) for name, marks in MARKS.items()])
 def ops(request):
     """The set of operators under test."""
-    return {"numpy": segedu.numpy_ops}[request.param]
+    operators, mode = SETS[request.param]
+    with cuda_ops.mode(*(mode or ("auto",))):
+        yield operators
 
 
 LABELS = np.array([[[0, 2, 1], [255, 1, 1]]])

@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 
 from segedu import compare, cuda, figures
 from segedu.data.photographs import as_chw, photograph
-from segedu.numpy_ops import conv_transpose2d
+
 
 # %load_ext segedu.cuda
 figures.use_style()
@@ -122,7 +122,7 @@ y2 = np.zeros((5, 5), np.float32)
 attempt(scatter, (1,), (2, 2), (x2, w2, y2, 2, 3, 2, 5))
 
 # %% [markdown]
-# Read it: line 6 of the cell (line 1 is `%%cuda`). Thread (x=0, y=0) stamped rows 0 to 2 and columns 0 to 2. Thread (x=1, y=0) stamps columns 2 to 4, and its first cell, `y[0, 2]`, belongs to both.
+# Read it: line 7 of the cell (line 1 is `%%cuda`). Thread (x=0, y=0) stamped rows 0 to 2 and columns 0 to 2. Thread (x=1, y=0) stamps columns 2 to 4, and its first cell, `y[0, 2]`, belongs to both.
 # Nothing orders the two.
 #
 # The remedy fits: several threads *are* to add. `atomicAdd` reads, adds and writes in one step.
@@ -199,7 +199,7 @@ print("(big - big) + one =", (big - big) + one)
 forward = conv_transpose2d_atomic(z, weight, 2, 1)
 reverse = conv_transpose2d_atomic(z, weight, 2, 1, order="reverse")
 print(f"different in some bit: {(forward != reverse).mean():.0%} of the pixels")
-print("by less than a millionth everywhere:", np.abs(forward - reverse).max() < 1e-6)
+print("by less than 0.00001 everywhere:", np.abs(forward - reverse).max() < 1e-5)
 
 # %% [markdown]
 # Both are right, as far as float32 goes. But on a GPU two runs of the same program may give different bits. PyTorch's documentation warns of this for several operators, among them
@@ -251,31 +251,713 @@ print("different pixels:", (forward != reverse).sum())
 # %% [markdown]
 # None: each sum is made by one thread, in one order.
 #
-# And a wrong one. **Predict, then run.** Someone writes `a = 0; …; ++a` as in a convolution, and lets the integer division round. Too large, too small, or shifted?
+# And a wrong one: the kernel flipped, as some textbooks' formula of convolution has it.
+#
+# **Predict, then run.** Kernel 3, stride 2. Which pixels are right all the same, and about which share of them?
 
 # %%
-every_tap = changed(gather, "a = (u + padding) % s; a < k; a += s", "a = 0; a < k; ++a")
+flipped = changed(gather, "k + a) * k + b]", "k + k - 1 - a) * k + k - 1 - b]")
 
 
-def conv_transpose2d_every_tap(x, weight, stride, padding):
-    return conv_transpose2d_gather(x, weight, stride, padding, kernel=every_tap)
+def conv_transpose2d_flipped(x, weight, stride, padding):
+    return conv_transpose2d_gather(x, weight, stride, padding, kernel=flipped)
 
 
-compare.with_torch(conv_transpose2d_every_tap, z, weight, **options)
+compare.with_torch(conv_transpose2d_flipped, z, weight, **options)
+
+# %% [markdown]
+# About a quarter: those that are reached by the centre of the stamp alone, which stays where it is.
+#
+# Who touches which pixel of the output? `cuda.profile` runs a kernel in check mode and remembers every access.
+#
+# **Predict, then run.** 4×4 pixels, stamp 3×3, stride 2. How many atomics meet at pixel (2, 2) of the output? How many stores does the gather make there?
+
+# %%
+x4, w4 = np.ones((1, 4, 4), np.float32), np.ones((1, 1, 3, 3), np.float32)
+scattered = cuda.profile(scatter_atomic, *prepare_transposed(x4, w4, 2, 0, per_output=False))
+gathered = cuda.profile(gather, *prepare_transposed(x4, w4, 2, 0, per_output=True))
+
+
+def touches(profile, array, shape):
+    return np.bincount(profile.touched(array)["index"], minlength=np.prod(shape)).reshape(shape)
+
+
+atomics, stores = touches(scattered, "y", (9, 9)), touches(gathered, "y", (9, 9))
+
+# %% jupyter={"source_hidden": true}
+# Figure: how often each output pixel is touched
+fig = figures.arrays_row(
+    [atomics, stores],
+    titles=["scatter: atomics on each pixel", "gather: stores to each pixel"],
+    highlights=[[(2, 2, 3, 3)], [(2, 2)]],
+    share_scale=True,
+    cell=0.4,
+)
+figures.show(
+    fig,
+    alt="Two 9 by 9 arrays. Scatter: 1, 2 and 4 in a regular pattern, the 3 by 3 window of one "
+    "thread framed. Gather: 1 everywhere, the pixel of one thread framed.",
+)
+
+# %% [markdown]
+# Framed is what *one* thread touches: nine pixels in the scatter, which it shares with its neighbours, and one pixel in the gather, which is its own.
+
+# %% [markdown]
+# ## 5 · What a warp asks for
+#
+# Is the gather cheaper, too? For that we need to know how a GPU asks its memory.
+#
+# Threads run in groups of 32, called **warps**, with consecutive numbers. If a warp reads, its 32 reads are *one request*. Memory comes in **sectors** of 32 bytes: 8 numbers of
+# float32. A request takes every sector in which one of its numbers lies, wholly, however few of its bytes are used.
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void copy(const float* x, float* y, int step) {
+#     y[threadIdx.x] = x[threadIdx.x * step];
+# }
+
+# %% [markdown]
+# **Predict, then run.** One warp; its threads read every number, every second, every eighth, every 32nd, and finally all the same. How many sectors does it take each time?
+
+# %%
+long_row = np.zeros(1024, np.float32)
+touched = {}
+for step in (1, 2, 8, 32, 0):
+    profile = cuda.profile(copy, (1,), (32,), (long_row, np.empty(32, np.float32), step))
+    touched[step] = profile.touched("x")["index"]
+    print(f"step {step:2}: {profile.total('sectors', 'global', 'load'):2} sectors")
+
+# %% jupyter={"source_hidden": true}
+# Figure: sectors of a request
+fig, axes = plt.subplots(1, 3, figsize=(8, 4.4), layout="constrained")
+from matplotlib.colors import ListedColormap
+
+for ax, step in zip(axes, (1, 2, 8), strict=True):
+    used = np.isin(np.arange(256), touched[step]).reshape(32, 8)
+    fetched = used.any(axis=1, keepdims=True) + used * 1
+    ax.imshow(fetched, cmap=ListedColormap(["#f2f2f2", "#F0E442", "#0072B2"]), aspect="auto")
+    ax.hlines(np.arange(31) + 0.5, -0.5, 7.5, color="white", lw=1.5)
+    ax.set_title(f"step {step}: {used.any(axis=1).sum()} sectors")
+    ax.set(xticks=[], yticks=[])
+axes[0].set_ylabel("sectors of 8 numbers")
+handles = [plt.Rectangle((0, 0), 1, 1, fc=colour) for colour in ("#0072B2", "#F0E442")]
+fig.legend(handles, ["used", "fetched in vain"], loc="outside lower center", ncols=2)
+figures.show(
+    fig,
+    alt="Memory as 32 rows of 8 numbers, a row for each sector. Step 1: four rows, wholly used. "
+    "Step 2: eight rows, half used. Step 8: all 32 rows, one number of each used.",
+    dpi=90,
+)
+
+# %% [markdown]
+# Neighbours that read neighbours: 4 sectors, every byte used. That is called **coalesced**. From step 8 on each number costs a whole sector, 32 bytes for 4. All the same: one sector.
+#
+# Now the two kernels, on a layer of 4 → 4 channels, kernel 4, stride 2, 8×32 → 16×64 pixels. **Predict, then run.** How many atomics does the scatter do, how many stores the gather?
+
+# %%
+layer = rng.standard_normal((4, 8, 32), dtype=np.float32)
+filters = rng.standard_normal((4, 4, 4, 4), dtype=np.float32)
+scattered = cuda.profile(scatter_atomic, *prepare_transposed(layer, filters, 2, 1, False))
+gathered = cuda.profile(gather, *prepare_transposed(layer, filters, 2, 1, True))
+for name, profile in (("scatter", scattered), ("gather", gathered)):
+    for kind in ("load", "atomic", "store"):
+        accesses, sectors = (profile.total(what, "global", kind) for what in ("accesses", "sectors"))
+        print(f"{name:8}{kind:7} {accesses:7,} accesses, {32 * sectors:9,} bytes in sectors")
+
+# %% [markdown]
+# The scatter touches `y` once for each *product* (a few fall outside and are cut off), the gather once for each *pixel*: $4 \cdot 16 \cdot 64 = 4096$. And an atomic has to read as well as write. Printed whole, a
+# profile is a table with a row for each line of the kernel:
+
+# %%
+gathered
+
+# %% [markdown]
+# *requests* are those of warps, *lanes* says how many of the 32 threads took part on average, *sectors/request* is 4 where coalesced. This is what the last column is good for: it names the line that is
+# expensive.
+
+# %% [markdown]
+# ## 6 · A 1×1 convolution is a matrix product
+#
+# From lecture 05: a 1×1 convolution treats each pixel alike. With $M$ output channels, $C$ input channels and $N$ pixels it is the product of an $M \times C$ and a $C \times N$ matrix:
+#
+# $$y_{mn} = \sum_{c} w_{mc}\, x_{cn}$$
+#
+# **By hand.** A thread for each $y_{mn}$ reads $C$ weights and $C$ inputs. Each product takes 2 operations (multiply, add) and 8 bytes. So: a quarter of an operation per byte. That number is the
+# **intensity**. And at best, if each number were moved once?
+
+# %%
+M, C, N = 64, 64, 128
+operations = 2 * M * C * N
+read_each_time = 4 * (2 * M * C * N + M * N)
+read_once = 4 * (M * C + C * N + M * N)
+print(f"{operations:,} operations")
+print(f"read each time: {read_each_time:,} bytes, {operations / read_each_time:.2f} operations a byte")
+print(f"read once:      {read_once:,} bytes, {operations / read_once:.1f} operations a byte")
+
+# %% [markdown]
+# A factor of about fifty lies between the two. The rest of the lecture climbs it in four rungs. All kernels have the same arguments, and this function launches them.
+
+# %%
+def prepare(x, weight, side=None):
+    """Grid, block, arguments: a thread for each result, or blocks of 16×16 for side×side of them."""
+    (M, C), N = weight.shape[:2], x[0].size
+    y = np.empty((M, *x.shape[1:]), np.float32)
+    grid, block = (blocks_for(M * N, 256),), (256,)
+    if side is not None:
+        grid, block = (blocks_for(N, side), blocks_for(M, side)), (16, 16)
+    return grid, block, (weight, x, y, M, C, N)
+
+
+def conv1x1_cuda(kernel, x, weight, side=None):
+    grid, block, args = prepare(x, weight, side)
+    kernel(grid, block, args)
+    return args[2]
+
+# %% [markdown]
+# ### Rung 1: naive
+#
+# Thread $t$ takes channel $m = t \bmod M$ of pixel $n = t / M$.
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void naive(const float* w, const float* x, float* y,
+#                                  int M, int C, int N) {
+#     int t = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (t >= M * N) return;
+#     int m = t % M, n = t / M;
+#     float sum = 0;
+#     for (int c = 0; c < C; ++c) {
+#         float left = w[m * C + c];
+#         float right = x[c * N + n];
+#         sum += left * right;
+#     }
+#     y[m * N + n] = sum;
+# }
+
+# %% [markdown]
+# It is right for any size, as the comparison with odd ones says.
+
+# %%
+def conv1x1_naive(x, weight):
+    return conv1x1_cuda(naive, x, weight)
+
+
+z = rng.standard_normal((37, 7, 13), dtype=np.float32)
+weight = rng.standard_normal((21, 37, 1, 1), dtype=np.float32)
+compare.with_torch(conv1x1_naive, z, weight, reference=F.conv2d)
+
+# %% [markdown]
+# **Predict, then run.** The 32 threads of a warp have 32 consecutive $m$ and the same $n$. How many sectors does a request take in the line of `left`? In that of `right`? In that of `y`?
+
+# %%
+image = rng.standard_normal((C, 8, 16), dtype=np.float32)  # N = 128 pixels
+matrix = rng.standard_normal((M, C, 1, 1), dtype=np.float32)
+profiles = {"naive": cuda.profile(naive, *prepare(image, matrix))}
+profiles["naive"]
+
+# %% [markdown]
+# `left`: 32 rows of the matrix, 32 sectors; of each 32 bytes 4 are used. `right`: all the same number, one sector. `y`: 32 rows again.
+
+# %% [markdown]
+# ### Rung 2: coalesced
+#
+# One line changes: $m = t / N$ and $n = t \bmod N$, so that neighbouring threads have neighbouring *pixels*.
+#
+# **Predict, then run.** The same three lines: how many sectors now?
+
+# %%
+coalesced = changed(naive, "m = t % M, n = t / M", "m = t / N, n = t % N")
+
+
+def conv1x1_coalesced(x, weight):
+    return conv1x1_cuda(coalesced, x, weight)
+
+
+compare.with_torch(conv1x1_coalesced, z, weight, reference=F.conv2d)
+
+# %%
+profiles["coalesced"] = cuda.profile(coalesced, *prepare(image, matrix))
+profiles["coalesced"]
+
+# %% [markdown]
+# 1, 4 and 4. The numbers of accesses and bytes are as before: the same work, asked for in a better order. How much traffic is that?
+
+# %%
+def moved(profile):
+    return 32 * profile.total("sectors", "global")
+
+
+for name, profile in profiles.items():
+    print(f"{name:10} {moved(profile):11,} bytes moved, {operations / moved(profile):5.2f} per byte")
+
+# %% [markdown]
+# From now on *bytes moved* means whole sectors. (Where all threads of a warp want the same number, as in `left`, the 32 reads cost one sector: less than 4 bytes each.)
+
+# %% [markdown]
+# ### Rung 3: tiles in shared memory
+#
+# Each weight is still fetched by many blocks of threads, each input too. A block can keep numbers in **shared memory**, which all of its threads see, and which lies on the chip. So: fetch a tile of 16×16 weights
+# and a tile of 16×16 inputs *together*, one number of each per thread; then each number is used 16 times. Go on with the next tiles.
+
+# %% jupyter={"source_hidden": true}
+# Figure: a tile of the result, and what it needs
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), width_ratios=[64, 128, 128], layout="constrained")
+sizes = {"w: M × C": (64, 64), "x: C × N": (64, 128), "y: M × N": (64, 128)}
+bands = [(16, 0, 16, 64), (0, 48, 64, 16), (16, 48, 16, 16)]
+tiles_now = [(16, 32, 16, 16), (32, 48, 16, 16), None]
+for ax, (title, (height, width)), band, tile in zip(
+    axes, sizes.items(), bands, tiles_now, strict=True
+):
+    ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal", title=title)
+    ax.set_xticks(np.arange(0, width + 1, 16), [])
+    ax.set_yticks(np.arange(0, height + 1, 16), [])
+    ax.grid(True, color="0.75")
+    for place, colour in ((band, "#56B4E9"), (tile, "#D55E00")):
+        if place:
+            row, column, rows, columns = place
+            ax.add_patch(plt.Rectangle((column, row), columns, rows, fc=colour, ec="black", alpha=0.8))
+figures.show(
+    fig,
+    alt="Three matrices cut into tiles of 16 by 16. One tile of y is coloured; it needs a band of "
+    "rows of w and a band of columns of x. In each band one tile is marked: those in shared memory.",
+    dpi=90,
+)
+
+# %% [markdown]
+# A block computes the blue tile of `y`. It walks along the blue bands of `w` and `x`; the orange tiles are in shared memory at one moment. `__syncthreads()` is a **barrier**: no thread of the block goes on
+# before all have come.
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# #define T 16
+# extern "C" __global__ void tiles(const float* w, const float* x, float* y,
+#                                  int M, int C, int N) {
+#     __shared__ float a[T][T], b[T][T];
+#     int tx = threadIdx.x, ty = threadIdx.y;
+#     int m = blockIdx.y * T + ty, n = blockIdx.x * T + tx;
+#     float sum = 0;
+#     for (int first = 0; first < C; first += T) {
+#         a[ty][tx] = m < M && first + tx < C ? w[m * C + first + tx] : 0;
+#         b[ty][tx] = first + ty < C && n < N ? x[(first + ty) * N + n] : 0;
+#         __syncthreads();  // all numbers are there
+#         for (int d = 0; d < T; ++d)
+#             sum += a[ty][d] * b[d][tx];
+#         __syncthreads();  // all numbers are used
+#     }
+#     if (m < M && n < N) y[m * N + n] = sum;
+# }
+
+# %% [markdown]
+# A number outside of the matrix counts as 0, which adds nothing. **Predict, then run.** Each number that is fetched is used 16 times. By which factor do the *accesses* to global memory fall, compared with rung 2?
+
+# %%
+def conv1x1_tiles(x, weight):
+    return conv1x1_cuda(tiles, x, weight, side=16)
+
+
+compare.with_torch(conv1x1_tiles, z, weight, reference=F.conv2d)
+
+# %%
+profiles["tiles"] = cuda.profile(tiles, *prepare(image, matrix, side=16))
+loads = [profiles[name].total("accesses", "global", "load") for name in ("coalesced", "tiles")]
+print(f"{loads[0]:,} / {loads[1]:,} = {loads[0] / loads[1]:.0f}")
+profiles["tiles"]
+
+# %% [markdown]
+# ## 7 · Break the barriers
+#
+# Why two barriers? Take the first one out.
+#
+# **Predict, then run.** Which thread will read a number that another one wrote, and in which line?
+
+# %%
+without_first = changed(tiles, "__syncthreads();  // all numbers are there", "")
+attempt(without_first, *prepare(image, matrix, side=16))
+
+# %% [markdown]
+# On a GPU, warps of a block run ahead of each other: one may multiply numbers that another has not fetched yet. The message names both lines and the remedy, a barrier between them.
+#
+# Now the second. It stands *behind* the multiplication, and the message will name the same two lines. **Predict, then run.** There *is* a barrier between them. How can the write come so near the read?
+
+# %%
+without_second = changed(tiles, "__syncthreads();  // all numbers are used", "")
+attempt(without_second, *prepare(image, matrix, side=16))
+
+# %% [markdown]
+# The way from line 14 to line 10 leads through the end of the loop and back to its beginning: a fast thread fetches the *next* tile over numbers that a slow one still needs. In a loop, a barrier has to stand on
+# both ways: from writing to reading, and from reading to the next writing. The message says "between"; think of the loop as a circle.
+#
+# **Predict, then run.** The same broken kernel with only 16 channels. Will the checker complain?
+
+# %%
+attempt(without_second, *prepare(image[:16].copy(), matrix[:, :16].copy(), side=16))
+
+# %% [markdown]
+# No: there is one round, and nothing is overwritten. A test has to have more than one tile, and sizes that tiles do not divide.
+#
+# A third way to go wrong. In lecture 08 threads outside of the array returned at once. **Predict, then run.** Put that line into `tiles`. 7×13 pixels are 91; blocks cover 96. What will go wrong?
+
+# %%
+GUARD = "if (m >= M || n >= N) return;\n    float sum"
+early = changed(tiles, "float sum", GUARD)
+attempt(early, *prepare(z, weight, side=16))
+
+# %% [markdown]
+# The threads that returned will never come to the barrier, and they would have been needed: each fetches numbers for the others. The mended kernel is the one above: all threads fetch and wait, and only the *last* line asks
+# whether there is something to write.
+#
+# Does a barrier help the scatter of section 2? **Predict, then run.** A barrier before each `+=`; first four threads in one block, then four blocks of one thread each.
+
+# %%
+barrier = changed(scatter, "            y[", "            __syncthreads(), y[")
+across = changed(barrier, "threadIdx.y, j = threadIdx.x", "blockIdx.y, j = blockIdx.x")
+args = (x2, w2, np.zeros((5, 5), np.float32), 2, 3, 2, 5)
+attempt(barrier, (1,), (2, 2), args)
+print()
+attempt(across, (2, 2), (1,), args)
+
+# %% [markdown]
+# Within a block it does: at any moment all threads are at the same $(a, b)$, and then no two of them have the same pixel. But barriers end at the border of the block, and a picture has many blocks. The message offers two ways out for
+# blocks that hand results to each other. Ours only add: for that, atomics or the gather.
+
+# %% [markdown]
+# ## 8 · Rung 4: tiles in registers
+#
+# Look at the table of `tiles` again: each operation now reads shared memory twice. That is fast, but not free. The next step repeats the trick one storey higher. A thread computes 4×4 results, which it keeps in
+# **registers**, its own fastest memory. For that it reads 4 + 4 numbers from shared memory and uses each four times. The block's tile grows to 64×64.
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# const int T = 16, R = 4;
+# extern "C" __global__ void registers(const float* w, const float* x, float* y,
+#                                      int M, int C, int N) {
+#     __shared__ float a[T][R * T], b[T][R * T];
+#     int tx = threadIdx.x, ty = threadIdx.y;
+#     int m = blockIdx.y * R * T + ty, n = blockIdx.x * R * T + tx;
+#     float sums[R][R] = {}, left[R], right[R];
+#     for (int first = 0; first < C; first += T) {
+#         for (int i = 0; i < R * T; i += T) {
+#             a[tx][ty + i] = m + i < M && first + tx < C ? w[(m + i) * C + first + tx] : 0;
+#             b[ty][tx + i] = first + ty < C && n + i < N ? x[(first + ty) * N + n + i] : 0;
+#         }
+#         __syncthreads();
+#         for (int d = 0; d < T; ++d) {
+#             for (int i = 0; i < R; ++i) left[i] = a[d][ty + i * T], right[i] = b[d][tx + i * T];
+#             for (int i = 0; i < R; ++i)
+#                 for (int j = 0; j < R; ++j) sums[i][j] += left[i] * right[j];
+#         }
+#         __syncthreads();
+#     }
+#     for (int i = 0; i < R; ++i)
+#         for (int j = 0; j < R; ++j)
+#             if (m + i * T < M && n + j * T < N) y[(m + i * T) * N + n + j * T] = sums[i][j];
+# }
+
+# %% [markdown]
+# The tile of weights lies in `a` with rows and columns exchanged: a row for each $d$. A thread's results are 16 rows and 16 columns apart, so that neighbours still write neighbours.
+
+# %%
+def conv1x1_registers(x, weight):
+    return conv1x1_cuda(registers, x, weight, side=64)
+
+
+compare.with_torch(conv1x1_registers, z, weight, reference=F.conv2d)
+
+# %% [markdown]
+# **Predict, then run.** Each thread makes 16 results from 4 + 4 numbers, instead of 1 from 1 + 1. By which factor do the loads from shared memory fall? The last column but one, *turns/request*, has a
+# large number. In which line?
+
+# %%
+profiles["registers"] = cuda.profile(registers, *prepare(image, matrix, side=64))
+loads = [profiles[name].total("accesses", "shared", "load") for name in ("tiles", "registers")]
+print(f"{loads[0]:,} / {loads[1]:,} = {loads[0] / loads[1]:.0f}")
+profiles["registers"]
+
+# %% [markdown]
+# ### Bank conflicts
+#
+# Shared memory has 32 **banks**: word number $i$ (4 bytes) lies in bank $i \bmod 32$, and each bank gives one word a turn. If lanes of a warp want different words of the same bank, they wait for each other. The same
+# word goes to all in one turn.
+#
+# **By hand.** Storing `a[tx][ty + i]`, the lanes of a warp have `tx` from 0 to 15 and two values of `ty`. With rows of 64 words, in which bank is `a[tx][0]`, for each `tx`?
+
+# %%
+tx = np.arange(16)
+for width in (64, 65, 66):
+    print(f"rows of {width} words, banks of a[tx][0] and a[tx][1]:")
+    print("   ", tx * width % 32, "\n   ", (tx * width + 1) % 32)
+
+# %% [markdown]
+# With 64 all sixteen in one bank. **Predict, then run.** How many turns will the store take with rows of 64, 65 and 66 words?
+
+# %%
+def turns_of_store(pad):
+    padded = changed(registers, "a[T][R * T]", f"a[T][R * T + {pad}]")
+    profile = cuda.profile(padded, *prepare(image, matrix, side=64))
+    store = next(row for row in profile.rows if (row.memory, row.kind) == ("shared", "store"))
+    return padded, profile, store.turns_per_request
+
+
+for pad in (0, 1, 2):
+    padded, profiles["padded"], turns = turns_of_store(pad)
+    print(f"rows of {64 + pad} words: {turns:.0f} turns a request")
+
+# %% [markdown]
+# Two words more in each row, which nobody uses, and the conflict is gone. (A width of one more, often recommended, is right where the 32 lanes of a warp go down one column. Here they go down
+# two.)
+#
+# ### The ladder
+
+# %%
+print("             bytes moved  op/byte   shared turns")
+for name, profile in profiles.items():
+    intensity, turns = operations / moved(profile), profile.total("turns", "shared")
+    print(f"{name:10} {moved(profile):13,} {intensity:8.2f} {turns:14,}")
+print(f"{'read once':10} {read_once:13,} {operations / read_once:8.2f}")
+
+# %% [markdown]
+# **Check by hand.** With tiles of $S \times S$ results, each block fetches $S$ rows of weights and $S$ columns of inputs, $C$ numbers each. There are $MN/S^2$ blocks:
+#
+# $$\text{bytes moved} = 4 \left( \frac{2\,M C N}{S} + M N \right)$$
+
+# %%
+def tile_bytes(M, C, N, side):
+    return 4 * (2 * M * C * N // side + M * N)
+
+
+for name, side in (("tiles", 16), ("padded", 64)):
+    print(f"{name:7} formula {tile_bytes(M, C, N, side):,}, counted {moved(profiles[name]):,}")
+
+# %% [markdown]
+# ## 9 · The roofline
+#
+# What does intensity buy? Let a GPU do $\pi$ operations a second and move $\beta$ bytes a second. With $I$ operations a byte, it can do at most
+#
+# $$\min(\pi,\; \beta I) \text{ operations a second.}$$
+#
+# Left of $I = \pi / \beta$ a kernel waits for memory, right of it for arithmetic. Drawn on logarithmic axes this is a sloping roof that becomes flat (Williams, Waterman and Patterson, 2009).
+#
+# Shared memory has a roof of its own: one turn a clock for each multiprocessor. The numbers are NVIDIA's, for the A100 with 40 GB: 19.5 TFLOP/s in float32, 1555 GB/s, 108 multiprocessors at 1.41 GHz.
+#
+# **Predict, then run.** Where is the ridge, $\pi/\beta$? Which of the four rungs reach it?
+
+# %%
+peak, bandwidth = 19.5e12, 1555e9  # operations and bytes a second, data sheet of the A100
+turns_a_second = 108 * 1.41e9
+
+print(f"ridge at {peak / bandwidth:.1f} operations a byte")
+bounds = {}
+for name, profile in profiles.items():
+    by_memory = bandwidth * operations / moved(profile)
+    turns = profile.total("turns", "shared")
+    by_shared = turns_a_second * operations / turns if turns else np.inf
+    bounds[name] = min(peak, by_memory, by_shared)
+    print(f"{name:10} memory {by_memory / 1e12:6.2f}  shared {by_shared / 1e12:6.2f} TFLOP/s")
+
+# %% jupyter={"source_hidden": true}
+# Figure: the roofline with the five kernels
+def draw_roofline(points, floor, peak=peak, bandwidth=bandwidth):
+    fig, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+    axis = np.geomspace(0.02, 200, 200)
+    ax.loglog(axis, np.minimum(peak, bandwidth * axis) / 1e12, color="black", lw=2)
+    ax.axvline(floor, color="0.5", ls="--")
+    ax.annotate("each number moved once", (floor, 0.03), (6, 0), textcoords="offset points")
+    for (name, (intensity, bound)), marker in zip(points.items(), "osD^v", strict=False):
+        ax.plot(intensity, bound / 1e12, marker, ms=10, label=name)
+    ax.set(xlabel="operations per byte moved (counted)", ylabel="TFLOP/s at most", ylim=(0.02, 50))
+    ax.set_title("computed from counts and a data sheet, not measured")
+    ax.legend(loc="upper left")
+    return fig
+
+
+points = {name: (operations / moved(profiles[name]), bound) for name, bound in bounds.items()}
+figures.show(
+    draw_roofline(points, operations / read_once),
+    alt="A roof that rises and turns flat. From left to right on the slope: naive, then "
+    "coalesced; below it tiles; near the bend registers and padded. A dashed line marks each "
+    "number moved once.",
+    dpi=90,
+)
+
+# %% [markdown]
+# Read it from left to right. *naive* and *coalesced* lie on the slope: memory is what they wait for. *tiles* hangs **below** the roof: its limit is shared memory, and only rung 4 lifts it. For this small layer even
+# reading each number once stays close to the ridge.
+#
+# **What the figure is not.** It is no measurement. Caches are left out: they serve part of the requests of the naive kernel, which can then be faster than its point. And a limit is not reached by itself: a GPU
+# needs many blocks at once to hide the time that each request takes, and this layer gives two to the last rung.
+
+# %% [markdown]
+# ### Was it measured?
+#
+# Where the course has been timed on a GPU, a record lies in `benchmarks/records/`. The next cell shows what is there.
+
+# %% tags=["nbval-ignore-output"]
+import json
+from pathlib import Path
+
+folder = Path(cuda.__file__).resolve().parents[2] / "benchmarks" / "records"
+records = sorted(folder.glob("gpu-check-*.json"))
+for path in records:
+    record = json.loads(path.read_text())
+    print(path.name, "recorded", record.get("date", "at an unknown date"))
+    for case in record.get("cases", []):
+        if "conv" in case.get("operator", ""):
+            print("  ", {key: case[key] for key in case if not isinstance(case[key], (list, dict))})
+if not records:
+    print("No GPU time has been recorded: these kernels were counted, never timed.")
+
+# %% [markdown]
+# ## 10 · On a real photograph
+#
+# The picture of section 1 again: our gather enlarges it, and `registers` mixes its colours, each pixel a vector of red, green and blue.
+#
+# **Predict, then run.** The gather's result and NumPy's sum of all stamps: do they agree? (Padding 1 cuts a frame of one pixel off.)
+
+# %%
+each_channel = np.zeros((3, 3, 4, 4), np.float32)
+each_channel[range(3), range(3)] = bilinear  # channel c of the input stamps channel c only
+large = conv_transpose2d_gather(small, each_channel, stride=2, padding=1)
+compare.arrays(large, added[:, 1:-1, 1:-1], name="conv_transpose2d_gather", length=4)
+
+# %% [markdown]
+# Three new colours from three old ones: each output is a weighted sum. This matrix takes the average brightness of the three channels away from twice each of them.
+
+# %%
+vivid = 2 * np.eye(3, dtype=np.float32) - np.float32(1 / 3)
+mixed = conv1x1_registers(large, vivid[:, :, None, None])
+compare.with_torch(conv1x1_registers, large, vivid[:, :, None, None], reference=F.conv2d)
+
+# %% jupyter={"source_hidden": true}
+# Figure: enlarged and mixed by our kernels
+fig = figures.images_row(
+    [np.clip(picture, 0, 1).transpose(1, 2, 0) for picture in (small, large, mixed)],
+    titles=["photograph", "gather", "gather, then registers"],
+    height=2.2,
+)
+figures.show(
+    fig,
+    alt="A cup of coffee; the same enlarged, smooth and bright; and with stronger colours.",
+    dpi=90,
+)
+
+# %% [markdown]
+# ## 11 · What the library does more
+#
+# `segedu/cuda_ops/tiles.cuh` is rung 4 for *every* convolution, worth reading now. Where ours reads `x[c · N + n]`, it asks the problem for a place:
+#
+# * **3×3 and larger kernels** have $C k^2$ instead of $C$ terms. The windows are never written to memory; their numbers are looked up while a tile is fetched (*implicit im2col*).
+# * **Transposed convolution** runs as one product for each phase (lecture 04): pixels with equal remainders by the stride share their taps, so no lane idles.
+# * `R` is 4 or 8, types are float and double (templates), indices have 64 bits, and groups, dilation, bias and odd sizes are handled.
+#
+# **Predict, then run.** All options at once, every access checked. Does it agree with PyTorch?
+
+# %%
+from segedu import cuda_ops
+
+z = rng.standard_normal((2, 4, 9, 11), dtype=np.float32)
+weight = rng.standard_normal((4, 3, 3, 3), dtype=np.float32)
+options = dict(stride=2, padding=1, output_padding=1, groups=2, dilation=2)
+with cuda_ops.mode("check"):
+    report = compare.with_torch(cuda_ops.conv_transpose2d, z, weight, **options)
+report
+
+# %% [markdown]
+# What is left out, here and there: loading the next tile while the last is multiplied, reading four numbers at once (`float4`), and the matrix units of newer GPUs (tensor cores).
+
+# %% [markdown]
+# ## 12 · Try it yourself (at home)
+#
+# A larger layer, 256 → 256 channels on 64×64 pixels, whose traffic the formula of section 8 gives. Move the side of the tile. From which side on is arithmetic the limit? Put the numbers of your own GPU in:
+# its data sheet has both.
+
+# %% tags=["nbval-ignore-output"]
+import ipywidgets
+
+
+def explore(side=64, tera_operations=19.5, gigabytes=1555):
+    M, C, N = 256, 256, 64 * 64
+    operations, once = 2 * M * C * N, 4 * (M * C + C * N + M * N)
+    intensity = operations / tile_bytes(M, C, N, side)
+    bound = min(tera_operations * 1e12, gigabytes * 1e9 * intensity)
+    fig = draw_roofline(
+        {f"tile of {side}×{side}": (intensity, bound)},
+        operations / once, tera_operations * 1e12, gigabytes * 1e9,
+    )
+    alt = f"Tile of {side} by {side}: {intensity:.1f} operations a byte, {bound / 1e12:.1f} TFLOP/s."
+    figures.show(fig, alt=alt, dpi=80)
+
+
+ipywidgets.interact(
+    explore, side=[1, 2, 4, 8, 16, 32, 64, 128], tera_operations=(1.0, 100.0), gigabytes=(100, 5000)
+);
+
+# %% [markdown]
+# A still picture, for readers without a running kernel: tiles of 64×64.
+
+# %% jupyter={"source_hidden": true}
+# Figure: tiles of 64×64 on a larger layer
+explore(side=64)
 
 # %% [markdown]
 # ## Common mistakes
 #
-# * to come
+# * **`+=` where threads meet.** Right on the CPU, in order; a data race on a GPU. `atomicAdd`, or a gather.
+# * **Expecting equal bits from atomics.** The order of additions changes from run to run. Compare with a tolerance.
+# * **A barrier only on the way down.** In a loop the next round comes after this one: a second barrier.
+# * **`return` before a barrier.** All threads of a block have to come. Guard the store, not the thread.
+# * **Testing with one tile**, or with sizes that tiles divide.
+# * **A barrier against other blocks.** It ends at the border of the block.
+# * **Neighbouring threads on neighbouring rows.** Each number then costs a sector. Let `threadIdx.x` run along the last axis.
+# * **Weights of a transposed convolution are $C \times M$**, those of a convolution $M \times C$. With $C = M$ nothing fails.
 #
 # ## Summary
 #
-# * to come
+# * Scatter: threads meet, atomics needed, the order of additions is left open. Gather: each thread owns its pixel, one sum in one order.
+# * A race is two accesses, one of them a write, that nothing orders. A barrier orders threads of one block.
+# * A warp's request takes whole sectors of 32 bytes: 4 if coalesced, up to 32 if not.
+# * A tile of side $S$ divides the traffic by $S$: first in shared memory, then in registers.
+# * Shared memory has 32 banks; a little padding spreads a column over them.
+# * Roofline: at most $\min(\pi, \beta I)$. Count before you tune, and measure before you claim.
 #
 # ## Exercises
 #
-# 1. to come
+# Write kernels in a new cell that begins with `%%cuda --mode check`.
+#
+# 1. *By hand.* 1-D, stride 2, kernel 4, 5 input pixels. Which threads of a scatter meet at output pixel 5? Which taps does a gather use there?
+# 2. *By hand.* A warp reads `x[2 * t + 1]` for $t = 0 \dots 31$. How many sectors? And `x[t + 1]`?
+# 3. *By hand.* A block of 32×32 threads, one result each: how many operations a byte do its tiles give, without the stores? From which side on is that more than the ridge of the A100?
+# 4. *By hand.* `tile[32][32]`, a warp reads a column. How many turns? With `tile[32][33]`?
+# 5. *Gather kernel.* Write max unpooling (lecture 08) of 2×2 windows with stride 2 as a gather, a thread for each *large* pixel, that looks at one index only.
+# 6. *A tile with barriers.* Write `transpose`, $y_{ji} = x_{ij}$, so that loads and stores are both coalesced: through a tile of 32×32 in shared memory. Check `sectors/request` and `turns/request`.
+# 7. *Find and mend the race.* The kernel below is to replace each number by the mean of itself and its right neighbour. Run it, read, mend it twice: within one block, and for any number of blocks.
+#
+#    ```
+#    extern "C" __global__ void smooth(float* x, int n) {
+#        int i = blockIdx.x * blockDim.x + threadIdx.x;
+#        if (i + 1 < n) x[i] = (x[i] + x[i + 1]) / 2;
+#    }
+#    ```
+#
+# 8. Give `b` of `registers` rows that need one turn for each store, too.
+#
+# <details><summary>Answers</summary>
+#
+# 1. $2i + a = 5$ with $0 \le a < 4$: threads $i = 1$ ($a = 3$) and $i = 2$ ($a = 1$). The gather uses taps 1 and 3.
+# 2. Numbers 1 to 63, every second: bytes 4 to 255, 8 sectors. Numbers 1 to 32: bytes 4 to 131, 5 sectors, one more than aligned ones.
+# 3. $2MCN$ operations and $8MCN/32$ bytes: 8. In general $S/4$; $S/4 > 12.5$ from $S = 51$ on, so 64.
+# 4. 32, and 1.
+# 5. With pixel $(u, v)$ and small pixel $(u/2, v/2)$: `y[u * W + v] = indices[small] == u * W + v ? x[small] : 0;`. No two threads write the same pixel, and `y` needs no zeros before.
+# 6. Grid $(\lceil W/32 \rceil, \lceil H/32 \rceil)$, blocks $(32, 32)$. With `int i = blockIdx.y * 32 + threadIdx.y, j = blockIdx.x * 32 + threadIdx.x;`
+#    `if (i < H && j < W) tile[threadIdx.y][threadIdx.x] = x[i * W + j];` then `__syncthreads();` then, with the block's place exchanged,
+#    `i = blockIdx.y * 32 + threadIdx.x, j = blockIdx.x * 32 + threadIdx.y;` and `if (i < H && j < W) y[j * H + i] = tile[threadIdx.x][threadIdx.y];`. Declared as `tile[32][33]`: 4 sectors and 1 turn everywhere.
+# 7. Thread $i$ writes `x[i]`, which thread $i - 1$ reads. In one block: `float mean = 0; if (i + 1 < n) mean = (x[i] + x[i + 1]) / 2; __syncthreads(); if (i + 1 < n) x[i] = mean;`. For any number of blocks: write to a second
+#    array `y`.
+# 8. The two rows of 16 words that a warp stores must lie in different halves of the banks: `b[T][R * T + 16]`.
+#
+# </details>
 #
 # ## Sources
 #
-# * to come
+# * S. Williams, A. Waterman, D. Patterson, *Roofline: an insightful visual performance model for multicore architectures*, Communications of the ACM 52(4), 2009.
+# * NVIDIA, *A100 Tensor Core GPU data sheet* (19.5 TFLOP/s, 1555 GB/s for 40 GB) and *NVIDIA A100 Tensor Core GPU architecture*, 2020 (108 multiprocessors, 1410 MHz).
+# * NVIDIA, *CUDA C++ Programming Guide* (coalesced access, 32 banks of shared memory, one 32-bit word a clock each, atomic functions, `__syncthreads`).
+# * D. Goldberg, *What every computer scientist should know about floating-point arithmetic*, ACM Computing Surveys 23(1), 1991.
+# * V. Volkov, J. Demmel, *Benchmarking GPUs to tune dense linear algebra*, SC 2008 (results kept in registers).
+# * S. Chetlur et al., *cuDNN: efficient primitives for deep learning*, arXiv:1410.0759 (convolution as a product in tiles, without writing the windows).
+# * PyTorch documentation, *Reproducibility*, and `torch.nn.ConvTranspose2d` (nondeterministic algorithms).

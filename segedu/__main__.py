@@ -29,7 +29,28 @@ def bench(arguments: Sequence[str]) -> int | None:
     return importlib.import_module("benchmarks.__main__").main(arguments)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {"notebooks": notebooks, "bench": bench}
+def train(arguments: Sequence[str]) -> int | None:
+    """Train a network; --resume goes on with a run."""
+    return importlib.import_module("segedu.training.command").train(arguments)
+
+
+def evaluate(arguments: Sequence[str]) -> int | None:
+    """Score a trained network on a whole split."""
+    return importlib.import_module("segedu.training.command").evaluate(arguments)
+
+
+def predict(arguments: Sequence[str]) -> int | None:
+    """Lay what a trained network sees over images."""
+    return importlib.import_module("segedu.training.command").predict(arguments)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
+    "notebooks": notebooks,
+    "bench": bench,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+}
 
 
 def parser() -> argparse.ArgumentParser:

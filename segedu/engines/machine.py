@@ -91,12 +91,25 @@ class Machine:
     def region_loss(self, name: str, logits: Tensor, labels: np.ndarray, ignore_index: int | None) -> Tensor:
         return getattr(self.nn.functional, name)(logits, labels, ignore_index=ignore_index)
 
+    def buffers(self, model: object) -> list[dict[str, np.ndarray]]:
+        """Copies of what a forward pass changes: the running statistics of batch normalisation."""
+        return [{name: getattr(module, name).copy() for name in module._buffers} for module in model.modules()]
+
+    def restore(self, model: object, buffers: list[dict[str, np.ndarray]]) -> None:
+        """Put the copies back."""
+        for module, copies in zip(model.modules(), buffers, strict=True):
+            for name, array in copies.items():
+                setattr(module, name, array)
+
     def backward(self, loss: object) -> None:
         loss.backward()
 
     def update(self, optimizer: object) -> None:
         """One step of the optimiser."""
         optimizer.step()
+
+    def agree(self, model: object) -> None:
+        """Let the running statistics of all processes be those of the first."""
 
     def sum(self, numbers: np.ndarray) -> np.ndarray:
         """The sum over all processes."""

@@ -75,12 +75,24 @@ class PyTorchMachine(Machine):
     ) -> torch.Tensor:
         return getattr(pytorch_losses, name)(_full(logits), labels, ignore_index)
 
+    def buffers(self, model: torch.nn.Module) -> list[torch.Tensor]:
+        return [buffer.clone() for buffer in model.buffers()]
+
+    def restore(self, model: torch.nn.Module, buffers: list[torch.Tensor]) -> None:
+        for buffer, copy in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(copy)
+
     def backward(self, loss: torch.Tensor) -> None:
         self.scaler.scale(loss).backward()
 
     def update(self, optimizer: torch.optim.Optimizer) -> None:
         self.scaler.step(optimizer)
         self.scaler.update()
+
+    def agree(self, model: torch.nn.Module) -> None:
+        if self.world > 1:
+            for buffer in model.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def sum(self, numbers: np.ndarray) -> np.ndarray:
         if self.world == 1:

@@ -1,6 +1,7 @@
 """Figures in one style, each with alternative text. Nothing but the lectures imports this room."""
 
 from segedu.figures.arrays import arrays_row, draw_array, format_number
+from segedu.figures.curves import learning_curve
 from segedu.figures.graphs import layer_diagram
 from segedu.figures.images import (
     borders,
@@ -32,6 +33,7 @@ __all__ = [
     "label_legend",
     "labels_figure",
     "layer_diagram",
+    "learning_curve",
     "overlay",
     "show",
     "use_style",

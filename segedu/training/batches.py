@@ -109,7 +109,8 @@ def median_frequency_weights(dataset: Sequence, num_classes: int, void: int | No
     """For each class the median of all classes' frequencies, divided by its own: rare classes count more; float64 C.
 
     The frequency of a class is its pixels divided by all pixels of the images in which it is. A class that is in no
-    image has weight 0. (Eigen and Fergus, "Predicting depth, surface normals and semantic labels", 2015, section 6.3.2.)
+    image has weight 0. (Eigen and Fergus, "Predicting depth, surface normals and semantic labels with a common
+    multi-scale convolutional architecture", 2015, section 6.3.2.)
 
     >>> two = [(None, np.array([[0, 0, 0, 1]])), (None, np.array([[0, 0, 0, 0]]))]
     >>> median_frequency_weights(two, 3).round(3)

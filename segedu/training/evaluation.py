@@ -94,6 +94,7 @@ def evaluate(
     np.int64(2048)
     """
     machine = machine or model.nn.machine()
+    machine.agree(model)
     mine = range(machine.rank, len(dataset), machine.world)
     matrix = np.zeros((len(dataset.classes),) * 2, np.int64)
     for done, (image, labels) in enumerate(prepared(dataset.__getitem__, mine), 1):

@@ -23,7 +23,8 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("\nFinishing this step, then saving. Once more stops at once, without saving.", flush=True)
+        with contextlib.suppress(RuntimeError):  # the signal may come in the middle of another line
+            print("\nFinishing this step, then saving. Once more stops at once, without saving.", flush=True)
 
 
 @contextlib.contextmanager
@@ -39,21 +40,22 @@ def stopped_by_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def not_a_number(step: int, loss: float, settings: object) -> str:
+def not_a_number(step: int, loss: float, settings: object, kept: str) -> str:
     """What to do about a loss of NaN or infinity."""
     return (
         f"The loss of step {step} is {loss}: the weights have left the range in which the network computes. "
         f"Most often the learning rate is too high (lr={settings.lr:g}; try {settings.lr / 10:g}); "
-        "else look for images or labels that are broken."
+        f"else look for images or labels that are broken. {kept}"
     )
 
 
-def out_of_memory(step: int, settings: object, error: BaseException) -> str:
+def out_of_memory(where: str, settings: object, error: BaseException, kept: str) -> str:
+    """What to do about full memory."""
     size = "whole images" if settings.crop is None else f"crops of {settings.crop[0]}×{settings.crop[1]}"
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return (
-        f"Memory was full in step {step}, with batch={settings.batch} and {size}. Make the batch or the crop smaller, "
-        f"or the network narrower (width). The error was: {reason}"
+        f"Memory was full {where}, with batch={settings.batch} and {size}. Make the batch or the crop smaller, "
+        f"or the network narrower (width). The error was: {reason}. {kept}"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable, Iterator
 
 
 class Watcher:
@@ -58,6 +60,17 @@ class Bar(Watcher):
 
     def validating(self, done: int, total: int) -> None:
         self.bar.update(self.task, validation=f"validating {done}/{total}")
+
+
+@contextlib.contextmanager
+def advancing(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work on a known number of images; what it gives is called with the number done and the total."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn(what), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, _: bar.update(task, completed=done)
 
 
 def percent(value: float | None) -> str:

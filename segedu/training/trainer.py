@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from segedu.training import checkpoints, problems
 from segedu.training.batches import Batches, Transform, median_frequency_weights, prepared
 from segedu.training.evaluation import Scores, evaluate
 from segedu.training.history import History
+from segedu.training.kept import Kept
 from segedu.training.problems import TrainingError, stopped_by_signals
 from segedu.training.progress import watcher
 from segedu.training.settings import Settings, make_optimizer, make_schedule
@@ -66,7 +68,7 @@ class Trainer:
         self.optimizer = make_optimizer(model.nn, model, self.settings)
         self.schedule = make_schedule(model.nn, self.optimizer, self.settings)
         self.batches = Batches(
-            dataset,
+            Kept(dataset),
             self.settings.batch,
             with_crop(augment, self.settings.crop, dataset.void),
             self.settings.seed,
@@ -99,61 +101,79 @@ class Trainer:
         numbers = range(self.step, last)
         with stopped_by_signals() as stop, watcher(self, last, show) as watch:
             for images, labels in prepared(self.batches.__getitem__, numbers):
-                record = self._guarded_step(images, labels)
-                if self.step % self.every == 0 or self.step == last:
+                record = self._step(images, labels)
+                stopping = bool(self.machine.sum(np.array(stop.asked, np.int64)))
+                due = self.step % self.every == 0 or self.step == last
+                if due and not stopping:
                     record |= self._validate(watch)
-                    self.save()
                 self.history.add(record)
                 watch.step(record)
-                if self.machine.sum(np.array(stop.asked, np.int64)):
+                if due or stopping:
                     self.save()
+                if stopping:
                     watch.stopped()
                     break
         return self.history
 
-    def _guarded_step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """One step; what goes wrong is explained, and the state before it is saved."""
-        try:
-            return self._step(images, labels)
-        except TrainingError as error:
-            raise TrainingError(f"{error} {self._kept()}") from error
-        except Exception as error:
-            if not self.machine.out_of_memory(error):
-                raise
-            text = problems.out_of_memory(self.step + 1, self.settings, error)
-        self.optimizer.zero_grad()
-        self.save()
-        raise TrainingError(f"{text} {self._kept()}")
-
     def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        machine, began = self.machine, time.perf_counter()
-        machine.seed(self.model, self.settings.seed, self.step, machine.rank)
-        self.model.train()
-        self.optimizer.zero_grad()
-        with machine.precision():
-            logits = self.placed(machine.tensor(images))
-        labels = inner(labels, self.model.margin)
-        loss = machine.loss(self.settings.loss, logits, labels, self.weights, self.dataset.void)
-        value = float(machine.sum(np.array(loss.item(), np.float64))) / machine.world
-        if not math.isfinite(value):
-            raise TrainingError(problems.not_a_number(self.step + 1, value, self.settings))
-        machine.backward(loss)
-        lr = self.optimizer.param_groups[0]["lr"]
-        machine.update(self.optimizer)
+        """Forward, backward, update; returns what is recorded of it."""
+        began = time.perf_counter()
+        labels, lr = inner(labels, self.model.margin), self.optimizer.param_groups[0]["lr"]
+        loss, matrix = self._gradient(images, labels)
+        with self._explaining("in the update of step"):
+            self.machine.update(self.optimizer)
         if self.schedule is not None:
             self.schedule.step()
         self.step += 1
-        record = {"step": self.step, "epoch": self.batches.epoch(self.step), "loss": value, "lr": lr}
-        classes = len(self.dataset.classes)
-        matrix = confusion_matrix(machine.labels(logits), labels, classes, ignore_index=self.dataset.void)
         self.seconds += time.perf_counter() - began
-        return record | {"miou": float(mean_iou(machine.sum(matrix))), "seconds": self.seconds}
+        record = {"step": self.step, "epoch": self.batches.epoch(self.step), "loss": loss, "lr": lr}
+        return record | {"miou": float(mean_iou(matrix)), "seconds": self.seconds}
+
+    def _gradient(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        """Forward and backward: (loss, confusion matrix). After an error everything is as before the step."""
+        machine, void = self.machine, self.dataset.void
+        machine.seed(self.model, self.settings.seed, self.step, machine.rank)
+        self.model.train()
+        self.optimizer.zero_grad()
+        statistics = machine.buffers(self.model)
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is seen in the loss
+                with machine.precision():
+                    logits = self.placed(machine.tensor(images))
+                loss = machine.loss(self.settings.loss, logits, labels, self.weights, void)
+                value = float(machine.sum(np.array(loss.item(), np.float64))) / machine.world
+                if not math.isfinite(value):
+                    raise TrainingError(problems.not_a_number(self.step + 1, value, self.settings, self._kept()))
+                machine.backward(loss)
+                guess = machine.labels(logits)
+        except BaseException as error:
+            machine.restore(self.model, statistics)
+            self.optimizer.zero_grad()
+            if not machine.out_of_memory(error):
+                raise
+            self.save()
+            raise self._memory_was_full("in step", error) from error
+        return value, machine.sum(confusion_matrix(guess, labels, len(self.dataset.classes), ignore_index=void))
+
+    @contextlib.contextmanager
+    def _explaining(self, where: str) -> Iterator[None]:
+        """Inside, full memory is explained."""
+        try:
+            yield
+        except Exception as error:
+            if not self.machine.out_of_memory(error):
+                raise
+            raise self._memory_was_full(where, error) from error
+
+    def _memory_was_full(self, where: str, error: BaseException) -> TrainingError:
+        return TrainingError(problems.out_of_memory(f"{where} {self.step + 1}", self.settings, error, self._kept()))
 
     def _validate(self, watch: object) -> dict[str, float]:
         """Scores on the validation images; the best network so far is written down."""
         if self.validation is None:
             return {}
-        scores = self.evaluate(self.validation, watch.validating)
+        with self._explaining("at the validation before step"):
+            scores = self.evaluate(self.validation, watch.validating)
         if scores.miou > self.best:
             self.best = scores.miou
             self._write(BEST)
@@ -181,28 +201,44 @@ class Trainer:
         """
         self._write(LAST)
 
-    def resume(self, path: str | Path | None = None) -> None:
+    def resume(self, path: str | Path | None = None, changed: bool = False) -> list[str]:
         """Go on exactly where a checkpoint was written: same batches, same augmentation, same numbers.
+
+        The model, the data sets and `augment` must be those of the run; that is not looked at.
 
         Args:
             path: the checkpoint; that of the folder when None.
+            changed: go on even though settings are others, such as a smaller batch. It is another run from here on: the
+                schedule is where it would be after so many steps with the new settings.
+
+        Returns:
+            What was changed, in words.
 
         Raises:
             FileNotFoundError: there is none.
-            ValueError: it is of another network, or of other settings.
+            TrainingError: the file is no checkpoint.
+            ValueError: it is of another network, of another optimiser, or of other settings.
         """
         state = checkpoints.read(path or self.folder / LAST)
-        if changes := self.settings.changes(state["settings"]):
+        changes = self.settings.changes(state["settings"])
+        if changes and (not changed or self.settings.optimizer != state["settings"]["optimizer"]):
             raise ValueError(f"the run cannot go on with other settings: {', '.join(changes)}")
         weights.load(self.model, state["model"])
-        self.optimizer.load_state_dict(self.machine.from_arrays(state["optimizer"]))
-        if self.schedule is not None:
+        optimizer = self.machine.from_arrays(state["optimizer"])
+        if changes:
+            optimizer = {**optimizer, "param_groups": self.optimizer.state_dict()["param_groups"]}
+        self.optimizer.load_state_dict(optimizer)
+        if self.schedule is not None and changes:
+            for _ in range(state["step"]):
+                self.schedule.step()
+        elif self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
         self.machine.load_state_dict(state["machine"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         if self.history.path is not None and self.history.path.exists():
             self.history = History.read(self.history.path)
             self.history.rewind(self.step)
+        return changes
 
     def state_dict(self) -> dict[str, object]:
         """All that the next step depends on, as arrays, numbers and strings; beside it, what `predict` must know."""
@@ -215,6 +251,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
+            "engine": self.model.nn.name,
             "network": getattr(self.model, "recipe", None),
             "data": {
                 "name": getattr(self.dataset, "name", ""),
@@ -232,15 +269,15 @@ class Trainer:
         if bad:
             raise TrainingError(
                 f"After step {self.step} the weights {', '.join(bad[:3])} hold values that are no numbers, so no "
-                f"checkpoint was written. Try a lower learning rate than lr={self.settings.lr:g}. {self._kept()}"
+                f"checkpoint of it was written. Try a lower learning rate than lr={self.settings.lr:g}. {self._kept()}"
             )
         checkpoints.write(self.folder / name, state)
 
     def _kept(self) -> str:
         """What is left after a mishap."""
         if self.folder is None or not (self.folder / LAST).exists():
-            return f"No checkpoint was written; the network is as after step {self.step}."
-        return f"Kept: {self.folder / LAST}."
+            return f"There is no checkpoint yet; in memory the network is as after step {self.step}."
+        return f"The last checkpoint is kept: {self.folder / LAST}."
 
 
 def with_crop(augment: Transform | None, crop: tuple[int, int] | None, void: int | None) -> Transform | None:

@@ -5,14 +5,14 @@ Names of layers are those of torchvision's `fcn_resnet50` and `deeplabv3_resnet5
 
 from __future__ import annotations
 
-from segedu.models.blocks import Block, Network, conv_bn_relu, resize, scaled
-from segedu.models.resnet import ResNet
+from segedu.models.blocks import Block, conv_bn_relu, resize, scaled
+from segedu.models.resnet import SegmentingResNet, scores
 
 RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """Dilations of the pyramid by output stride: the same windows in the image at each."""
 
 
-class FCNResNet(Network):
+class FCNResNet(SegmentingResNet):
     """A dilated ResNet and a small convolutional head, enlarged by bilinear interpolation (torchvision's FCN).
 
     Any size: the scores are interpolated to the size of the image.
@@ -27,16 +27,9 @@ class FCNResNet(Network):
         depth: int = 50,
         output_stride: int = 8,
     ) -> None:
-        super().__init__(num_classes, in_channels)
-        self.backbone = ResNet(nn, in_channels, width, depth, output_stride)
+        super().__init__(nn, num_classes, in_channels, width, depth, output_stride)
         inputs = self.backbone.channels[-1]
-        hidden = max(1, inputs // 4)
-        self.classifier = nn.Sequential(
-            *conv_bn_relu(nn, inputs, hidden), nn.Dropout(0.1), nn.Conv2d(hidden, num_classes, 1)
-        )
-
-    def logits(self, x: object) -> object:
-        return resize(self.nn, self.classifier(self.backbone(x)[-1]), x)
+        self.classifier = nn.Sequential(*scores(nn, inputs, max(1, inputs // 4), num_classes))
 
 
 class ASPP(Block):
@@ -59,7 +52,7 @@ class ASPP(Block):
         return self.project(self.nn.cat([resize(self.nn, conv(x), x) for conv in self.convs], dim=1))
 
 
-class DeepLabV3(Network):
+class DeepLabV3(SegmentingResNet):
     """A dilated ResNet, atrous spatial pyramid pooling, scores, bilinear interpolation to the size of the image.
 
     Args:
@@ -76,8 +69,7 @@ class DeepLabV3(Network):
         depth: int = 50,
         output_stride: int = 16,
     ) -> None:
-        super().__init__(num_classes, in_channels)
-        self.backbone = ResNet(nn, in_channels, width, depth, output_stride)
+        super().__init__(nn, num_classes, in_channels, width, depth, output_stride)
         channels = scaled(256, width)
         self.classifier = nn.Sequential(
             ASPP(nn, self.backbone.channels[-1], channels, RATES[output_stride]),
@@ -85,11 +77,8 @@ class DeepLabV3(Network):
             nn.Conv2d(channels, num_classes, 1),
         )
 
-    def logits(self, x: object) -> object:
-        return resize(self.nn, self.classifier(self.backbone(x)[-1]), x)
 
-
-class DeepLabV3Plus(Network):
+class DeepLabV3Plus(SegmentingResNet):
     """DeepLab v3 with a decoder: the pyramid, enlarged, beside the first layer's map at 1/4, refined by convolutions.
 
     (Chen et al., "Encoder-decoder with atrous separable convolution for semantic image segmentation", 2018, figure 2
@@ -106,8 +95,7 @@ class DeepLabV3Plus(Network):
         depth: int = 50,
         output_stride: int = 16,
     ) -> None:
-        super().__init__(num_classes, in_channels)
-        self.backbone = ResNet(nn, in_channels, width, depth, output_stride)
+        super().__init__(nn, num_classes, in_channels, width, depth, output_stride)
         channels, finer = scaled(256, width), scaled(48, width)
         self.aspp = ASPP(nn, self.backbone.channels[-1], channels, RATES[output_stride])
         self.finer = conv_bn_relu(nn, self.backbone.channels[0], finer, 1)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from segedu.models.blocks import Block, Network, conv_bn_relu, resize
-from segedu.models.resnet import ResNet
+from segedu.models.blocks import Block, conv_bn_relu, resize
+from segedu.models.resnet import SegmentingResNet, scores
 
 BINS = (1, 2, 3, 6)
 
@@ -28,7 +28,7 @@ class PyramidPooling(Block):
         return self.nn.cat([x, *(resize(self.nn, level(x), x) for level in self.levels)], dim=1)
 
 
-class PSPNet(Network):
+class PSPNet(SegmentingResNet):
     """A ResNet dilated to 1/8, pyramid pooling, a convolution, scores, bilinear interpolation to the image's size.
 
     The ResNet is the plain one, with a 7×7 convolution first where the authors' has three of 3×3; their auxiliary loss
@@ -44,14 +44,7 @@ class PSPNet(Network):
         depth: int = 50,
         output_stride: int = 8,
     ) -> None:
-        super().__init__(num_classes, in_channels)
-        self.backbone = ResNet(nn, in_channels, width, depth, output_stride)
+        super().__init__(nn, num_classes, in_channels, width, depth, output_stride)
         inputs = self.backbone.channels[-1]
-        hidden = max(1, inputs // 4)
-        self.pyramid = PyramidPooling(nn, inputs)
-        self.head = nn.Sequential(
-            conv_bn_relu(nn, self.pyramid.channels, hidden), nn.Dropout(0.1), nn.Conv2d(hidden, num_classes, 1)
-        )
-
-    def logits(self, x: object) -> object:
-        return resize(self.nn, self.head(self.pyramid(self.backbone(x)[-1])), x)
+        pyramid = PyramidPooling(nn, inputs)
+        self.classifier = nn.Sequential(pyramid, *scores(nn, pyramid.channels, max(1, inputs // 4), num_classes))

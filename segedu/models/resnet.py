@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from segedu.models.blocks import Block, conv_bn_relu, scaled
+from segedu.models.blocks import Block, Network, conv_bn_relu, resize, scaled
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Blocks in each of the four layers."""
@@ -102,3 +102,24 @@ class ResNet(Block):
             x = layer(x)
             maps.append(x)
         return maps
+
+
+class SegmentingResNet(Network):
+    """A ResNet, a classifier of its last map, bilinear interpolation of the scores to the size of the image.
+
+    A subclass sets `classifier`, or replaces `logits`.
+    """
+
+    def __init__(
+        self, nn: object, num_classes: int, in_channels: int, width: float, depth: int, output_stride: int
+    ) -> None:
+        super().__init__(num_classes, in_channels)
+        self.backbone = ResNet(nn, in_channels, width, depth, output_stride)
+
+    def logits(self, x: object) -> object:
+        return resize(self.nn, self.classifier(self.backbone(x)[-1]), x)
+
+
+def scores(nn: object, inputs: int, hidden: int, num_classes: int) -> list:
+    """The layers that end a classifier: to fewer channels, Dropout, a score for each class."""
+    return [*conv_bn_relu(nn, inputs, hidden), nn.Dropout(0.1), nn.Conv2d(hidden, num_classes, 1)]

@@ -44,12 +44,24 @@ def predict(arguments: Sequence[str]) -> int | None:
     return importlib.import_module("segedu.training.command").predict(arguments)
 
 
+def release(arguments: Sequence[str]) -> int | None:
+    """Build solutions/ and exercises/ from the solutions' sources; pack the exercises for students."""
+    return importlib.import_module("segedu.grading.release").main(arguments)
+
+
+def grade(arguments: Sequence[str]) -> int | None:
+    """Grade a folder or zip of submissions."""
+    return importlib.import_module("segedu.grading.grade").main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "notebooks": notebooks,
     "bench": bench,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "release": release,
+    "grade": grade,
 }
 
 

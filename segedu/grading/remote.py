@@ -1,0 +1,76 @@
+"""The answers of a submission as names that the checks can call: the calls happen in the sandboxed kernel."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from segedu.grading.wire import WireError, decode, encode
+
+Ask = Callable[[str], str]
+"""Sends a request to the kernel and returns its response."""
+
+
+class RemoteError(Exception):
+    """What an answer raised, where it is no exception of Python's own: a kernel's fault found by the checker, say."""
+
+
+class MissingNameError(BaseException):
+    """An answer does not define what its question asks for. Passes through checks that report exceptions."""
+
+
+class NotAttemptedError(BaseException):
+    """An answer raises the NotImplementedError that it was handed out with. Passes through checks, too."""
+
+
+class Remote:
+    """A function of the submission. Arrays that it changes in place are changed here, too."""
+
+    def __init__(self, name: str, ask: Ask) -> None:
+        self.__name__ = self.__qualname__ = name
+        self._ask = ask
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        request = {"name": self.__name__, "args": encode(args), "kwargs": encode(kwargs)}
+        response = _response(self._ask(json.dumps(request)))
+        for i, array in response.get("changed", {}).items():
+            target, new = args[int(i)], decode(array)
+            if isinstance(target, np.ndarray) and isinstance(new, np.ndarray) and target.shape == new.shape:
+                target[...] = new
+        return decode(response.get("value"))
+
+
+def value(name: str, ask: Ask) -> object:
+    """A value that the submission computed."""
+    return decode(_response(ask(json.dumps({"name": name}))).get("value"))
+
+
+def _response(text: str) -> dict:
+    try:
+        response = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WireError("the kernel's response cannot be read") from None
+    if not isinstance(response, dict):
+        raise WireError("the kernel's response cannot be read")
+    if "missing" in response:
+        raise MissingNameError(str(response["missing"])[:200])
+    if "error" in response:
+        raise _exception(response["error"])
+    return response
+
+
+def _exception(about: object) -> BaseException:
+    """The exception that was raised in the kernel, as far as it is one of Python's own."""
+    about = about if isinstance(about, dict) else {}
+    name, message = str(about.get("type", "")), str(about.get("message", ""))[:20_000]
+    kind = getattr(builtins, name, None)
+    if name == "NotImplementedError":
+        return NotAttemptedError(message)
+    ordinary = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError)
+    error = kind(message) if ordinary else RemoteError(f"{name}: {message}" if name else message)
+    lines = about.get("traceback")
+    error.add_note("".join(map(str, lines))[-4000:] if isinstance(lines, list) else "")
+    return error

@@ -1,0 +1,120 @@
+"""What the trusted process and the sandboxed kernel say to each other: calls and their results, as JSON. No pickle.
+
+Runs on both sides. The kernel's side may be tampered with by a submission; `decode` therefore builds nothing but
+numbers, strings, lists, tuples, dictionaries and arrays of numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+
+import numpy as np
+
+LARGEST = 64 << 20  # bytes of one array
+_KINDS = "biufc"
+
+
+class WireError(ValueError):
+    """A value that cannot be sent or a message that cannot be read."""
+
+
+def encode(value: object) -> object:
+    """A value as JSON can hold it.
+
+    Raises:
+        WireError: it is of a type that is not sent; the message names the type.
+
+    >>> decode(encode((1, [2.5, None], {"a": "text"})))
+    (1, [2.5, None], {'a': 'text'})
+    >>> decode(encode(np.array([[1, 2]], np.uint8)))
+    array([[1, 2]], dtype=uint8)
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return _encode_array(value)
+    if isinstance(value, int):
+        return {"int": str(int(value))}
+    if isinstance(value, float):
+        return {"float": float(value).hex()}
+    if isinstance(value, tuple):
+        return {"tuple": [encode(item) for item in value]}
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
+    raise WireError(f"a {type(value).__name__} cannot be compared: return numbers, arrays, lists or tuples")
+
+
+def _encode_array(value: np.ndarray | np.generic) -> dict:
+    array = np.asarray(value)
+    if array.dtype.kind not in _KINDS:
+        raise WireError(f"an array of dtype {array.dtype} cannot be compared: return an array of numbers")
+    if array.nbytes > LARGEST:
+        raise WireError(f"an array of {array.nbytes >> 20} MiB is too large; at most {LARGEST >> 20} MiB are read")
+    data, scalar = base64.b64encode(array.tobytes()).decode("ascii"), isinstance(value, np.generic)
+    return {"array": data, "dtype": array.dtype.str, "shape": list(array.shape), "scalar": scalar}
+
+
+def decode(value: object) -> object:
+    """The value that `encode` was given.
+
+    Raises:
+        WireError: this is nothing that `encode` makes.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    try:
+        return [decode(item) for item in value] if isinstance(value, list) else _decode_tagged(value)
+    except WireError:
+        raise
+    except Exception as error:  # whatever a message made to confuse may cause
+        raise WireError(f"a message that cannot be read: {type(error).__name__}") from None
+
+
+def _decode_tagged(value: dict) -> object:
+    if "array" in value:
+        dtype = np.dtype(str(value["dtype"]))
+        if dtype.kind not in _KINDS:
+            raise WireError("an array that does not hold numbers")
+        shape = tuple(int(n) for n in value["shape"])
+        array = np.frombuffer(base64.b64decode(value["array"], validate=True), dtype).reshape(shape).copy()
+        return array[()] if value.get("scalar") else array
+    if "int" in value:
+        return int(value["int"][:4000])
+    if "float" in value:
+        return float.fromhex(value["float"])
+    if "tuple" in value:
+        return tuple(decode(item) for item in value["tuple"])
+    if "dict" in value:
+        return {decode(key): decode(item) for key, item in value["dict"]}
+    raise WireError("a message that cannot be read")
+
+
+def answer(request: str, namespace: dict) -> str:
+    """In the kernel: do what a request asks, with the names of `namespace`; returns the response, always ASCII.
+
+    A request is {"name": …} for a value, or {"name": …, "args": …, "kwargs": …} for a call. The response holds the
+    `value` and the arguments that the call `changed`, the `error` that was raised, or the name that is `missing`.
+    """
+    try:
+        asked = json.loads(request)
+        if asked["name"] not in namespace:
+            return json.dumps({"missing": asked["name"]})
+        found = namespace[asked["name"]]
+        if "args" not in asked:
+            return json.dumps({"value": encode(found)})
+        args, kwargs = decode(asked["args"]), decode(asked["kwargs"])
+        before = [item.copy() if isinstance(item, np.ndarray) else None for item in args]
+        value = found(*args, **kwargs)
+        changed = {
+            str(i): encode(item)
+            for i, (item, old) in enumerate(zip(args, before, strict=True))
+            if old is not None and not np.array_equal(item, old, equal_nan=item.dtype.kind in "fc")
+        }
+        return json.dumps({"value": encode(value), "changed": changed})
+    except BaseException as error:  # also what is meant to end the process: it ends this call only
+        lines = traceback.format_exception(error)
+        return json.dumps({"error": {"type": type(error).__name__, "message": str(error), "traceback": lines[-12:]}})

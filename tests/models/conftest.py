@@ -1,18 +1,34 @@
 """The same network twice: on an engine under test, and on PyTorch."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
 
-from segedu import models
+from segedu import cuda_ops, models
+from tests.cuda.kernels import needs_compiler
+
+# Kernels run on the CPU one thread after another: on engine "cuda" all but these wait for --all.
+FAST = re.compile(r"\[cuda-patch_classifier\]|(training|evaluation|weights).*\[cuda-unet\]")
 
 
-@pytest.fixture(params=["numpy"])
-def engine(request: pytest.FixtureRequest) -> str:
-    """The engine under test."""
-    return request.param
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/models" in item.nodeid and re.search(r"\[cuda[-\]]", item.nodeid) and not FAST.search(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(
+    params=["numpy", pytest.param("cuda", marks=needs_compiler), pytest.param("cuda/gpu", marks=pytest.mark.gpu)]
+)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The engine under test; "cuda" runs on the CPU, unchecked, and "cuda/gpu" on a GPU."""
+    name, _, machine = request.param.partition("/")
+    with cuda_ops.mode(machine or "fast"):
+        yield name
 
 
 @pytest.fixture(autouse=True, scope="session")

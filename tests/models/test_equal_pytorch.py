@@ -1,10 +1,7 @@
 """Every network computes the same on our engines and on PyTorch: logits, loss, every gradient, ten steps of training.
 
-The tolerance. In float64 each operator agrees to about 1e-15 of its values. A network stacks up to a hundred layers,
-and batch normalisation divides small maps by their small deviations: measured differences reach 6e-13 of the logits and
-5e-11 of a parameter's largest gradient. `GRADIENT` is twenty times that, and still a million times smaller than the
-smallest mistake that matters (1e-3). A bias before a batch normalisation has gradient 0 but for rounding: what is small
-beside the largest gradient of the network is compared with that one.
+The tolerances are those of `segedu.tolerances` for networks, which says why. A bias before a batch normalisation has
+gradient 0 but for rounding: what is small beside the largest gradient of the network is compared with that one.
 
 Ten steps are taken with running statistics (evaluation mode): differences stay at 1e-15. With the statistics of a batch
 of two, small, deep networks are chaotic: the last digit of one weight changes the loss of the sixth step by a
@@ -16,10 +13,8 @@ import pytest
 import torch
 
 from segedu import models
+from segedu.tolerances import NETWORK_FLOAT32, NETWORK_GRADIENT, NETWORK_LOGITS
 from tests.models.conftest import gradients, loss_of, scene, without_dropout
-
-LOGITS, GRADIENT = 1e-10, 1e-9
-FLOAT32 = 1e-3  # of the largest logit: the same amplification of a rounding of 6e-8
 
 BIG = pytest.mark.slow
 NAMES = [pytest.param(name, marks=BIG) if name == "hrnet_w48" else name for name in models.names()]
@@ -45,14 +40,14 @@ def close(actual, expected, relative, scale=0.0):
 def agrees(ours, theirs, images, labels, alive=True):
     logits, loss = loss_of(ours, images, labels)
     expected, expected_loss = loss_of(theirs, images, labels)
-    close(logits, expected, LOGITS)
-    assert loss == pytest.approx(expected_loss, rel=LOGITS)
+    close(logits, expected, NETWORK_LOGITS)
+    assert loss == pytest.approx(expected_loss, rel=NETWORK_LOGITS)
     ours, theirs = gradients(ours), gradients(theirs)
     assert list(ours) == list(theirs)
     largest = max(abs(grad).max() for grad in theirs.values())
     for name, grad in theirs.items():
         assert grad.any() or not alive, f"{name} has no gradient: the test would see nothing"
-        close(ours[name], grad, GRADIENT, scale=1e-4 * largest)
+        close(ours[name], grad, NETWORK_GRADIENT, scale=1e-4 * largest)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,14 +85,14 @@ def test_running_statistics_and_evaluation(pair, name):
             model(model.nn.tensor(images))
     state = ours.state_dict()
     for key, value in theirs.state_dict().items():
-        close(state[key], value.numpy(), LOGITS)
+        close(state[key], value.numpy(), NETWORK_LOGITS)
     logits, expected = (model.nn.array(model.eval()(model.nn.tensor(images))) for model in (ours, theirs))
-    close(logits, expected, LOGITS)
+    close(logits, expected, NETWORK_LOGITS)
     narrow, expected = (
         model.float().nn.array(model(model.nn.tensor(images.astype(np.float32)))) for model in (ours, theirs)
     )
     assert narrow.dtype == np.float32
-    close(narrow, expected, FLOAT32)
+    close(narrow, expected, NETWORK_FLOAT32)
 
 
 def losses(name, engine, training, change=0.0):

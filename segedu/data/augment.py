@@ -3,11 +3,12 @@
 A transform is called as `transform(image, labels, rng)`; image uint8 H×W×C, labels int64 H×W, of any size; it returns a
 new pair and changes nothing in place. The same `rng` state gives the same pair. Labels are never mixed: a new label is
 that of the nearest old pixel. Where pixels are needed from outside the picture, the image is reflected, as U-Net does,
-and their labels are `void`; with `void=None`, for data sets that have no such label, the labels are reflected too.
+and their labels are `void`, the data set's own number for pixels that do not count; with `void=None`, for data sets
+that have none, the labels are reflected too.
 
 >>> rng = np.random.default_rng(0)
 >>> image, labels = rng.integers(0, 256, (40, 50, 3), np.uint8), rng.integers(0, 5, (40, 50))
->>> change = Compose([Scale(0.5, 2.0), Crop(32), Flip(), Colour()])
+>>> change = Compose([Scale(0.5, 2.0), Crop(32, void=255), Flip(), Colour()])
 >>> image, labels = change(image, labels, rng)
 >>> image.shape, image.dtype.name, labels.shape, labels.dtype.name
 ((32, 32, 3), 'uint8', (32, 32), 'int64')
@@ -20,7 +21,6 @@ import numpy as np
 from PIL import Image
 from skimage.transform import warp
 
-VOID = 255
 Pair = tuple[np.ndarray, np.ndarray]
 Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], Pair]
 
@@ -90,7 +90,7 @@ class Crop:
     """
 
     size: int | tuple[int, int]
-    void: int | None = VOID
+    void: int | None
 
     def __post_init__(self):
         pair = (self.size, self.size) if isinstance(self.size, (int, np.integer)) else tuple(self.size)
@@ -153,9 +153,9 @@ class Elastic:
     Brox, "U-Net", MICCAI 2015, section 3.1: a 3×3 grid and 10 pixels). The image is sampled bilinearly.
     """
 
+    void: int | None
     sigma: float = 10.0
     grid: int = 3
-    void: int | None = VOID
 
     def __post_init__(self):
         if self.sigma < 0:

@@ -213,6 +213,7 @@ def _check_checksum(archive: Archive, part: Path) -> None:
     found = _checksum(part, archive.checksum)
     if found != archive.checksum:
         part.unlink()
+        _tag_file(part).unlink(missing_ok=True)
         raise DownloadError(
             f"{archive.url} could not be fetched as it was published: its checksum is {found} and must be "
             f"{archive.checksum}. What came is removed; try again. If it happens again, the file has changed."
@@ -245,3 +246,5 @@ def _entries(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
             for member in file:
                 if member.isfile():
                     yield member.name, lambda member=member: file.extractfile(member)
+            while file.fileobj.read(CHUNK):
+                pass  # gzip compares its checksum at the very end, behind the last file

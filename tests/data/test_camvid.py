@@ -1,30 +1,21 @@
-import functools
-import http.server
 import json
-import os
-import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from segedu.data import dataset as places
+from segedu.data import camvid as module
 from segedu.data.camvid import CLASSES, PALETTE, SPLITS, VOID, available, camvid, camvid_or_street, load
 from segedu.data.camvid_download import COMMIT, download_camvid
 from segedu.data.dataset import DataError
 from segedu.data.downloads import DownloadError
 from segedu.data.images import read_labels
+from tests.data.conftest import REAL
 
 COUNTS = {"train": 3, "val": 2, "test": 2}
-
-
-@pytest.fixture(autouse=True)
-def nowhere_else(monkeypatch, tmp_path):
-    """No test sees the user's own data."""
-    monkeypatch.delenv("SEGEDU_DATA", raising=False)
-    monkeypatch.setattr(places, "cache_folder", lambda: tmp_path / "cache")
 
 
 def write_fixture(folder: Path, rng, ending="png", lists=False) -> Path:
@@ -199,28 +190,16 @@ def test_an_archive_of_a_file_url_is_unpacked(tmp_path, rng):
     assert [path.name for path in (tmp_path / "root").iterdir()] == ["camvid"]
 
 
-def test_an_archive_is_fetched_from_a_server(tmp_path, rng, capsys):
-    make_archive(tmp_path / "archive.zip", rng)
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}"
-        folder = download_camvid(tmp_path / "root", f"{url}/archive.zip", complete=False)
-        assert len(camvid("train", folder)) == 3
-        with pytest.raises(DownloadError, match=r"missing\.zip could not be fetched"):
-            download_camvid(tmp_path / "other", f"{url}/missing.zip", complete=False)
-        with pytest.raises(DownloadError, match="could not be fetched"):
-            download_camvid(tmp_path / "third", f"{url}/archive.zip", checksum="sha256:" + "0" * 64, complete=False)
-    finally:
-        server.shutdown()
-        server.server_close()
+def test_an_archive_is_fetched_from_a_server_when_it_is_asked_for(server, rng, capsys, tmp_path, monkeypatch):
+    make_archive(server.folder / "archive.zip", rng)
+    fetch = partial(download_camvid, url=f"{server.url}/archive.zip", complete=False)
+    monkeypatch.setattr(module, "download_camvid", fetch)
+    assert not available()
+    assert len(camvid("train", download=True)) == 3
+    assert camvid("train").folder == tmp_path / "cache" / "camvid"
     assert "CamVid" in capsys.readouterr().err
+    with pytest.raises(DownloadError, match=r"missing\.zip could not be fetched"):
+        download_camvid(tmp_path / "other", f"{server.url}/missing.zip", complete=False)
 
 
 def test_an_incomplete_archive_leaves_nothing_behind(tmp_path, rng):
@@ -242,7 +221,6 @@ def test_a_broken_archive_is_named(tmp_path):
         download_camvid(tmp_path / "root", (tmp_path / "archive.zip").as_uri(), complete=False)
 
 
-REAL = Path(os.environ.get("SEGEDU_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 needs_camvid = pytest.mark.skipif(not available(REAL), reason="CamVid is not on this machine; SEGEDU_DATA may name it")
 
 

@@ -13,7 +13,7 @@
 # 5. recognise a flipped kernel,
 # 6. derive and program the gradients for the input, the weights and the bias, and find edges in a photograph.
 #
-# About 90 minutes without the parts marked *at home*; a good place for a break is after section 9. You need lecture 00 and some NumPy slicing. You need to know nothing about networks.
+# About 90 minutes without the parts marked *at home*, and 10 more for section 19 after lecture 08; a good place for a break is after section 9. You need lecture 00 and some NumPy slicing. You need to know nothing about networks.
 
 # %%
 import numpy as np
@@ -385,7 +385,7 @@ figures.show(
 )
 
 # %% [markdown]
-# A filter is also called a **kernel**, and its output a **feature map**. What a kernel responds to depends on its weights; section 19 shows two that find edges.
+# A filter is also called a **kernel**, and its output a **feature map**. What a kernel responds to depends on its weights; section 20 shows two that find edges.
 #
 # ## 7 · The definition, as loops
 #
@@ -972,7 +972,99 @@ figures.show(
 # This is how a network learns its filters, only with more layers and more weights. Lecture 11 builds that.
 
 # %% [markdown]
-# ## 19 · Edges in a photograph
+# ## 19 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda, cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# A GPU runs one small program in thousands of threads at once. Here each thread computes one number of the result, $y_{mij}$, with the loops of section 7. Instead of putting a frame round
+# the picture it tests whether pixel $(r, q)$ lies inside: outside there would only be zeros to add.
+
+# %% language="cuda" magic_args="--quiet --module convolution" tags=["raises-exception"]
+# extern "C" __global__ void conv(const float* x, const float* w, const float* bias, float* y,
+#                                 int C, int H, int W, int k, int s, int p,
+#                                 int M, int out_H, int out_W) {
+#     int i = blockIdx.y * blockDim.y + threadIdx.y, j = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (i >= out_H || j >= out_W) return;
+#     int n = blockIdx.z / M, m = blockIdx.z % M;
+#     float sum = bias[m];
+#     for (int c = 0; c < C; ++c)
+#         for (int a = 0; a < k; ++a)
+#             for (int b = 0; b < k; ++b) {
+#                 int r = i * s + a - p, q = j * s + b - p;
+#                 if (r >= 0 && r < H && q >= 0 && q < W)
+#                     sum += w[((m * C + c) * k + a) * k + b] * x[((n * C + c) * H + r) * W + q];
+#             }
+#     y[((n * M + m) * out_H + i) * out_W + j] = sum;
+# }
+
+# %% [markdown]
+# Memory is one long row, so $x_{ncrq}$ lies at $((n C + c) H + r) W + q$. The grid has a layer (`blockIdx.z`) for each filter $m$ of each picture $n$.
+
+# %%
+def conv2d_cuda(x, weight, bias, stride=1, padding=0, kernel=None):
+    (N, C, H, W), (M, _, k, _) = x.shape, weight.shape
+    out_H, out_W = (output_size(size, k, stride, padding) for size in (H, W))
+    y = np.empty((N, M, out_H, out_W), np.float32)
+    grid = -(-out_W // 16), -(-out_H // 16), N * M  # rounded up
+    sizes = C, H, W, k, stride, padding, M, out_H, out_W
+    (kernel or conv)(grid, (16, 16), (x, weight, bias, y, *sizes))
+    return y
+
+# %% tags=["raises-exception"]
+compare.with_torch(conv2d_cuda, z, v, u, stride=2, padding=1)
+
+# %% [markdown]
+# The photograph of the next section and its upright edges; the judge is our own whole-array function.
+#
+# **Predict, then run.** 254×254 threads read 9 pixels each. How often is a pixel of the 256×256 read on average?
+
+# %% tags=["raises-exception"]
+camera = as_chw(photograph("camera", size=(256, 256)))[None, :1]
+upright = secret.astype(np.float32)
+ours = conv2d_cuda(camera, upright, zero)
+print(f"each pixel is read {9 * ours.size / camera.size:.2f} times")
+compare.arrays(ours, conv2d_numpy(camera, upright, zero), length=9, name="camera")
+
+# %% [markdown]
+# **Break it.** Somebody forgets the test: the `if` before `sum` goes. `z` has 13 rows and 10 columns, the padding is 1.
+#
+# **Predict, then run.** Thread (0, 0) begins with $a = b = 0$. Which place of `x` does it ask for?
+
+# %% tags=["raises-exception"]
+source = convolution.code.replace("if (r >= 0 && r < H && q >= 0 && q < W)", "")
+careless = cuda.RawModule(source, mode="check").get_function("conv")
+
+
+def careless_conv2d(x, weight, bias, stride, padding):
+    return conv2d_cuda(x, weight, bias, stride, padding, kernel=careless)
+
+
+compare.with_torch(careless_conv2d, z, v, u, stride=2, padding=1, reference=F.conv2d)
+
+# %% [markdown]
+# $r = q = -1$, so $(-1) \cdot 10 - 1 = -11$. Most other edges would give no alarm: left of a row lies the end of the row above, which is in the array, and wrong. Here the very first pixel
+# gave it away.
+#
+# The library's `cuda_ops.conv2d` has the signature of `numpy_ops.conv2d`, with every option; `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    report = compare.with_torch(cuda_ops.conv2d, z, v, u, **pairs)
+report
+
+# %% [markdown]
+# **Won and lost.** No frame, no copies of windows as in *im2col*, and no thread waits for another; but neighbours ask for the same pixels again and again. Lecture 09 lets the
+# threads of a block share them.
+
+# %% [markdown]
+# ## 20 · Edges in a photograph
 #
 # The secret kernel has a name. It subtracts what lies left from what lies right: large numbers where a picture becomes lighter from left to right. It is the *Sobel* filter, and its
 # transpose does the same from top to bottom. Together they measure how steep the picture is at each pixel: $\sqrt{y_0^2 + y_1^2}$.
@@ -1006,7 +1098,7 @@ figures.show(
 # The first filter sees upright edges, the second level ones. The legs are a little slanted, so the second sees something of them, too.
 
 # %% [markdown]
-# ## 20 · Real streets (at home)
+# ## 21 · Real streets (at home)
 #
 # The same classifier, the same random filters, now fitted to photographs: the CamVid data set, every fourth pixel of every fourth row. If the data set is not on this
 # machine, the cell says so.
@@ -1031,7 +1123,7 @@ else:
     print("CamVid is not on this machine; the drawn street of section 3 stands for it.")
 
 # %% [markdown]
-# ## 21 · Try it yourself (at home)
+# ## 22 · Try it yourself (at home)
 #
 # Choose a kernel and move the sliders. Watch the size of the output and its edge.
 #

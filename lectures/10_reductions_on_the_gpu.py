@@ -13,7 +13,8 @@
 # 5. write a confusion matrix as a histogram in shared memory, and compute IoU and Dice from it,
 # 6. count the memory traffic of a kernel, and say what fusing saves.
 #
-# About 75 minutes without the parts marked *at home*; a good place for a break is after section 6. You need lectures 06, 07 and 08. You need no GPU.
+# About 75 minutes without the parts marked *at home*; a good place for a break is after section 6. You need lectures 06, 07 and 08; what lecture 09 said of warps,
+# sectors and banks is repeated in a sentence. **You need no GPU.**
 
 # %%
 import math
@@ -31,11 +32,17 @@ figures.use_style()
 rng = np.random.default_rng(10)
 
 # %% [markdown]
-# Three helpers of lecture 08: `checked` compiles a kernel for check mode, `attempt` prints a message without the traceback, `blocks_for` rounds up.
+# Helpers, as in lectures 08 and 09: `checked` compiles a kernel for check mode, `changed` does so after replacing a piece of its source, `attempt` prints a message without the traceback,
+# `blocks_for` rounds up.
 
 # %%
 def checked(source, name):
     return cuda.RawModule(source, mode="check").get_function(name)
+
+
+def changed(kernel, old, new):
+    assert old in kernel.module.code, f"{old!r} is not in the source"
+    return checked(kernel.module.code.replace(old, new), kernel.name)
 
 
 def attempt(kernel, grid, block, args, **options):
@@ -73,11 +80,11 @@ print("scores", logits.shape, "  losses", losses.shape, "  numbers to add up:", 
 fig, axes = plt.subplots(1, 3, figsize=(12, 3), layout="constrained")
 axes[0].imshow(scene.image)
 axes[1].imshow(figures.colourise(scene.labels, scene.palette, void=255))
-shown = axes[2].imshow(losses[0], cmap="cividis")
+shown = axes[2].imshow(losses[0], cmap="cividis", vmax=2)
 for ax, title in zip(axes, ("street", "labels, void in white", "loss of each pixel"), strict=True):
     ax.set_title(title)
     ax.set_axis_off()
-fig.colorbar(shown, ax=axes[2])
+fig.colorbar(shown, ax=axes[2], extend="max", ticks=[0, 1, 2])
 figures.show(
     fig,
     alt="A drawn street; its label map with white bands at all borders; the loss of each pixel, "
@@ -88,14 +95,18 @@ figures.show(
 # %% [markdown]
 # In lecture 08 each thread had an element of its own to write. Now all threads want to add to one and the same number.
 
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void add_all(const float* x, float* total, int n) {
+#     int i = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (i < n) total[0] += x[i];
+# }
+
+# %% [markdown]
+# **Predict, then run.** What will the checker call this? Which two threads will it name?
+
 # %%
-SUM = r"""
-extern "C" __global__ void sum(const float* x, float* total, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) total[0] += x[i];
-}"""
 x = np.array([3, 1, 7, 0, 4, 1, 6, 2], np.float32)
-attempt(checked(SUM, "sum"), (2,), (4,), (x, np.zeros(1, np.float32), 8))
+attempt(add_all, (2,), (4,), (x, np.zeros(1, np.float32), 8))
 
 # %% [markdown]
 # **`+=` is three steps**: read, add, write. `atomicAdd` makes them one, as in lecture 08.
@@ -103,8 +114,7 @@ attempt(checked(SUM, "sum"), (2,), (4,), (x, np.zeros(1, np.float32), 8))
 # **Predict, then run.** Each atomic is one request to one place in memory. How many requests do the 24576 losses make?
 
 # %%
-ATOMIC = SUM.replace("total[0] += x[i]", "atomicAdd(&total[0], x[i])")
-atomic_sum = checked(ATOMIC, "sum")
+atomic_sum = changed(add_all, "total[0] += x[i]", "atomicAdd(&total[0], x[i])")
 flat = losses.ravel()
 total = np.zeros(1, np.float32)
 counts = cuda.profile(atomic_sum, (blocks_for(flat.size, 256),), (256,), (flat, total, flat.size))
@@ -161,20 +171,20 @@ figures.show(
 # Each block has a small memory of its own, **shared memory**, which all of its threads can read and write, and no other block. `__syncthreads()` is a **barrier**: no thread
 # passes it before all threads of the block have come.
 
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void block_sums(const float* x, float* sums, int n) {
+#     __shared__ float s[256];
+#     int t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
+#     s[t] = i < n ? x[i] : 0;
+#     __syncthreads();
+#     for (int half = blockDim.x / 2; half > 0; half /= 2) {
+#         if (t < half) s[t] += s[t + half];
+#         __syncthreads();
+#     }
+#     if (t == 0) sums[blockIdx.x] = s[0];
+# }
+
 # %%
-TREE = r"""
-extern "C" __global__ void block_sums(const float* x, float* sums, int n) {
-    __shared__ float s[256];
-    int t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
-    s[t] = i < n ? x[i] : 0;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (t < half) s[t] += s[t + half];
-        __syncthreads();
-    }
-    if (t == 0) sums[blockIdx.x] = s[0];
-}"""
-block_sums = cuda.RawModule(TREE).get_function("block_sums")
 sums = np.empty(1, np.float32)
 block_sums((1,), (8,), (x, sums, 8))
 print(sums)
@@ -183,8 +193,8 @@ print(sums)
 # **Predict, then run.** The barrier in the loop is taken out. What may a thread read before it is finished? Which array will the message name?
 
 # %%
-no_barrier = TREE.replace("        __syncthreads();\n    }", "    }")
-attempt(checked(no_barrier, "block_sums"), (1,), (8,), (x, sums, 8))
+no_barrier = changed(block_sums, "        __syncthreads();\n    }", "    }")
+attempt(no_barrier, (1,), (8,), (x, sums, 8))
 
 # %% [markdown]
 # Read it: thread 0 reads `s[1]` in its second round, thread 1 writes `s[1]` in its first one, and without a barrier thread 0 may be a round ahead. A **missing barrier is a data
@@ -193,11 +203,12 @@ attempt(checked(no_barrier, "block_sums"), (1,), (8,), (x, sums, 8))
 # **Predict, then run.** Only threads that add have something to wait for. Why not put the barrier into the `if`?
 
 # %%
-in_branch = TREE.replace(
+in_branch = changed(
+    block_sums,
     "if (t < half) s[t] += s[t + half];\n        __syncthreads();",
     "if (t < half) { s[t] += s[t + half]; __syncthreads(); }",
 )
-attempt(checked(in_branch, "block_sums"), (1,), (8,), (x, sums, 8))
+attempt(in_branch, (1,), (8,), (x, sums, 8))
 
 # %% [markdown]
 # A barrier waits for *every* thread of the block, and four of them never come. A GPU may hang, or go on with wrong numbers.
@@ -205,8 +216,8 @@ attempt(checked(in_branch, "block_sums"), (1,), (8,), (x, sums, 8))
 # **Predict, then run.** Six numbers, eight threads, and nobody puts zeros into the two empty places. What do they hold?
 
 # %%
-no_zeros = TREE.replace("s[t] = i < n ? x[i] : 0;", "if (i < n) s[t] = x[i];")
-attempt(checked(no_zeros, "block_sums"), (1,), (8,), (x[:6].copy(), sums, 6))
+no_zeros = changed(block_sums, "s[t] = i < n ? x[i] : 0;", "if (i < n) s[t] = x[i];")
+attempt(no_zeros, (1,), (8,), (x[:6].copy(), sums, 6))
 
 # %% [markdown]
 # Whatever was there before. A thread without a number puts in what changes nothing: 0 for a sum, $-\infty$ for a maximum. This is the **neutral element** of the operation.
@@ -225,22 +236,34 @@ def tree_sum_cuda(x, kernel=block_sums):
 compare.arrays(tree_sum_cuda(flat), flat.sum(), length=flat.size)
 
 # %% [markdown]
-# **Partners near or far?** Instead of halving the distance one can double it: neighbours first, then every second one, and so on. The sums are as right. But shared memory comes in
-# 32 **banks**, and element $k$ lies in bank $k \bmod 32$. In one turn a bank gives one word. If lanes of a warp want different words of one bank, they wait: a **bank conflict**.
+# **Partners near or far?** Instead of halving the distance one can double it: neighbours first, then every second one, and so on.
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void near_sums(const float* x, float* sums, int n) {
+#     __shared__ float s[256];
+#     int t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
+#     s[t] = i < n ? x[i] : 0;
+#     __syncthreads();
+#     for (int apart = 1; apart < blockDim.x; apart *= 2) {
+#         int k = 2 * apart * t;
+#         if (k + apart < blockDim.x) s[k] += s[k + apart];
+#         __syncthreads();
+#     }
+#     if (t == 0) sums[blockIdx.x] = s[0];
+# }
+
+# %% [markdown]
+# Shared memory comes in 32 **banks**, and element $k$ lies in bank $k \bmod 32$. In one turn a bank gives one word. If lanes of a warp want different words of one bank, they wait: a
+# **bank conflict**.
 #
-# **Predict, then run.** In its second round thread $t$ of the near version reads element $4t$. How many different banks hold 0, 4, 8, …, 124?
+# **Predict, then run.** In its second round thread $t$ reads element $4t$. How many different banks hold 0, 4, 8, …, 124? Which version needs more turns?
 
 # %%
-NEAR = TREE.replace("int half = blockDim.x / 2; half > 0; half /= 2",
-                    "int apart = 1; apart < blockDim.x; apart *= 2")
-NEAR = NEAR.replace("if (t < half) s[t] += s[t + half];",
-                    "int k = 2 * apart * t;\n"
-                    "        if (k + apart < blockDim.x) s[k] += s[k + apart];")
 print("banks:", len({4 * t % 32 for t in range(32)}))
-for name, source in (("far", TREE), ("near", NEAR)):
+for name, kernel in (("far", block_sums), ("near", near_sums)):
     sums = np.empty(1, np.float32)
-    p = cuda.profile(checked(source, "block_sums"), (1,), (256,), (flat[:256].copy(), sums, 256))
-    requests, turns = (p.total(what, "shared") for what in ("requests", "turns"))
+    counts = cuda.profile(kernel, (1,), (256,), (flat[:256].copy(), sums, 256))
+    requests, turns = (counts.total(what, "shared") for what in ("requests", "turns"))
     print(f"{name:4}  sum {sums[0]:.2f}   requests {requests}   turns {turns}")
 
 # %% [markdown]
@@ -285,19 +308,19 @@ figures.show(
 # %% [markdown]
 # Lane 0 holds the sum, 24. The other lanes added too, and hold numbers of no use. That costs nothing: they would have waited.
 
+# %% language="cuda" magic_args="--mode check --quiet"
+# __device__ float warp_sum(float value) {
+#     for (int apart = 16; apart > 0; apart /= 2)
+#         value += __shfl_down_sync(0xffffffff, value, apart);
+#     return value;
+# }
+# extern "C" __global__ void warp_sums(const float* x, float* sums, int n) {
+#     int i = blockIdx.x * blockDim.x + threadIdx.x;
+#     float value = warp_sum(i < n ? x[i] : 0);
+#     if (threadIdx.x % 32 == 0) sums[i / 32] = value;
+# }
+
 # %%
-WARP = r"""
-__device__ float warp_sum(float value) {
-    for (int apart = 16; apart > 0; apart /= 2)
-        value += __shfl_down_sync(0xffffffff, value, apart);
-    return value;
-}
-extern "C" __global__ void warp_sums(const float* x, float* sums, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    float value = warp_sum(i < n ? x[i] : 0);
-    if (threadIdx.x % 32 == 0) sums[i / 32] = value;
-}"""
-warp_sums = cuda.RawModule(WARP).get_function("warp_sums")
 forty = flat[:40].copy()
 sums = np.empty(2, np.float32)
 warp_sums((1,), (64,), (forty, sums, 40))
@@ -309,9 +332,9 @@ print(sums.round(2), " NumPy:", forty[:32].sum().round(2), forty[32:].sum().roun
 # **Predict, then run.** Which lanes of the second warp are missed?
 
 # %%
-returns = WARP.replace("float value = warp_sum(i < n ? x[i] : 0);",
-                       "if (i >= n) return;\n    float value = warp_sum(x[i]);")
-attempt(checked(returns, "warp_sums"), (1,), (64,), (forty, sums, 40))
+returns = changed(warp_sums, "float value = warp_sum(i < n ? x[i] : 0);",
+                  "if (i >= n) return;\n    float value = warp_sum(x[i]);")
+attempt(returns, (1,), (64,), (forty, sums, 40))
 
 # %% [markdown]
 # The second warp has numbers for lanes 0 to 7. Lane 0 (thread 32) asks for the number of lane 16, the mask says that all take part, and lane 8 is the first of those that have left. On
@@ -320,10 +343,10 @@ attempt(checked(returns, "warp_sums"), (1,), (64,), (forty, sums, 40))
 # **Predict, then run.** A wrong mask: `0x0000ffff` names lanes 0 to 15. Whom does lane 0 ask first?
 
 # %%
-half_mask = WARP.replace("0xffffffff", "0x0000ffff")
-attempt(checked(half_mask, "warp_sums"), (1,), (64,), (forty, sums, 40))
+half_mask = changed(warp_sums, "0xffffffff", "0x0000ffff")
+attempt(half_mask, (1,), (64,), (forty, sums, 40))
 print()
-attempt(checked(half_mask, "warp_sums"), (1,), (64,), (forty, sums, 40), order="reverse")
+attempt(half_mask, (1,), (64,), (forty, sums, 40), order="reverse")
 
 # %% [markdown]
 # Two views of the same mistake: lane 0 asks somebody who takes no part; in the other order of threads a lane notices that its own bit is missing. `0xffffffff`, and all 32
@@ -335,7 +358,12 @@ attempt(checked(half_mask, "warp_sums"), (1,), (64,), (forty, sums, 40), order="
 # A block has up to 32 warps. Each adds up its numbers by shuffles; its lane 0 leaves the sum in shared memory; after *one* barrier the first warp adds up those.
 
 # %%
-BLOCK = WARP.partition("extern")[0] + r"""
+BLOCK_SUM = r"""
+__device__ float warp_sum(float value) {
+    for (int apart = 16; apart > 0; apart /= 2)
+        value += __shfl_down_sync(0xffffffff, value, apart);
+    return value;
+}
 __device__ float block_sum(float value) {  // the result is in thread 0
     __shared__ float of_warp[32];
     int t = threadIdx.x;
@@ -346,22 +374,26 @@ __device__ float block_sum(float value) {  // the result is in thread 0
     return value;
 }
 """
-SUMS = BLOCK + r"""
+
+# %% [markdown]
+# Several kernels of this section need `block_sum`, so it is kept as a Python string, and each kernel's source is put behind it.
+
+# %%
+SUMS = BLOCK_SUM + r"""
 extern "C" __global__ void block_sums(const float* x, float* sums, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     float value = block_sum(i < n ? x[i] : 0);
     if (threadIdx.x == 0) sums[blockIdx.x] = value;
 }"""
-by_shuffles = cuda.RawModule(SUMS).get_function("block_sums")
+by_shuffles = checked(SUMS, "block_sums")
 compare.arrays(tree_sum_cuda(flat, by_shuffles), flat.sum(), length=flat.size)
 
 # %% [markdown]
 # **Predict, then run.** The tree touches shared memory in every round. How many accesses to shared memory does each of the two make for 256 numbers?
 
 # %%
-for name, source in (("tree", TREE), ("shuffles", SUMS)):
-    args = (flat[:256].copy(), np.empty(1, np.float32), 256)
-    p = cuda.profile(checked(source, "block_sums"), (1,), (256,), args)
+for name, kernel in (("tree", block_sums), ("shuffles", by_shuffles)):
+    p = cuda.profile(kernel, (1,), (256,), (flat[:256].copy(), np.empty(1, np.float32), 256))
     print(f"{name:9} loads {p.total('accesses', 'shared', 'load'):4}", end="")
     print(f"   stores {p.total('accesses', 'shared', 'store'):4}")
 
@@ -372,7 +404,7 @@ for name, source in (("tree", TREE), ("shuffles", SUMS)):
 # `__threadfence()` stands in between. It says: what I have written before is seen by others before anything I write later. `volatile` says: really read it from memory.
 
 # %%
-LAST = BLOCK + r"""
+LAST = BLOCK_SUM + r"""
 extern "C" __global__ void sum_at_once(const float* x, volatile float* sums, unsigned* done,
                                        float* total, int n) {
     __shared__ bool last;
@@ -427,21 +459,22 @@ attempt(hasty, (2,), (256,), (flat[:512].copy(), sums, done, total, 512))
 # %% [markdown]
 # ## 6 · The order of additions
 #
-# Float32 keeps 24 binary digits. Each sum is rounded to those, so $(a + b) + c$ and $a + (b + c)$ may differ. Threads arrive at an atomic in any order.
+# Float32 keeps 24 binary digits. Each sum is rounded to those, so $(a + b) + c$ and $a + (b + c)$ may differ (lecture 09). Threads arrive at an atomic in any order.
 #
-# **Predict, then run.** The atomic sum of section 1, threads forward and in reverse. Are the two sums equal? And those of the tree?
+# **Predict, then run.** 24576 numbers between 0 and 1, threads forward and in reverse. Does the atomic sum of section 1 depend on the order? Does the sum of the last block?
 
 # %%
-tree_checked = checked(LAST, "sum_at_once")
-for name, kernel in (("atomics", atomic_sum), ("tree", tree_checked)):
-    results = []
-    for order in ("forward", "reverse"):
-        total, sums = np.zeros(1, np.float32), np.empty(96, np.float32)
-        done = np.zeros(1, np.uint32)
-        args = (flat, total) if name == "atomics" else (flat, sums, done, total)
-        kernel((96,), (256,), (*args, flat.size), order=order)
-        results.append(total[0])
-    print(f"{name:8} forward {results[0]:.5f}   reverse {results[1]:.5f}")
+def sum_in_order(kernel, x, order):
+    total, done, sums = np.zeros(1, np.float32), np.zeros(1, np.uint32), np.empty(96, np.float32)
+    between = (sums, done) if kernel.name == "sum_at_once" else ()
+    kernel((96,), (256,), (x, *between, total, x.size), order=order)
+    return total[0]
+
+
+many = rng.random(2**20, dtype=np.float32)
+for name, kernel in (("atomics", atomic_sum), ("last block", checked(LAST, "sum_at_once"))):
+    there, back = (sum_in_order(kernel, many[:24576], order) for order in ("forward", "reverse"))
+    print(f"{name:10}  forward {there:.4f}   reverse {back:.4f}")
 
 # %% [markdown]
 # The tree adds the same pairs, whoever comes first: the same result in every run. On a GPU the atomic sum may change from run to run, in its last digits. Then a training run cannot be
@@ -453,10 +486,6 @@ for name, kernel in (("atomics", atomic_sum), ("tree", tree_checked)):
 # **Predict, then run.** A million numbers between 0 and 1. How many digits are right, one after another and in pairs?
 
 # %%
-many = rng.random(2**20, dtype=np.float32)
-exact = math.fsum(many.tolist())
-
-
 def in_pairs(x):
     while len(x) > 1:
         half = len(x) // 2
@@ -464,6 +493,7 @@ def in_pairs(x):
     return x[0]
 
 
+exact = math.fsum(many.tolist())
 one_by_one = many.cumsum(dtype=np.float32)[-1]
 print(f"exact              {exact:.1f}")
 for name, total in (("one after another", one_by_one), ("in pairs", in_pairs(many))):
@@ -571,8 +601,8 @@ def cross_entropy_cuda(logits, target, ignore_index=-100, kernel=per_pixel):
 
 
 loss, dx = cross_entropy_cuda(logits, labels, ignore_index=255)
-print("loss   ", loss.round(5))
-print("library", ops.cross_entropy(logits, labels, ignore_index=255).round(5))
+print("loss   ", loss.round(4))
+print("library", ops.cross_entropy(logits, labels, ignore_index=255).round(4))
 
 # %% [markdown]
 # Beside the NumPy of lecture 06, and PyTorch: random numbers, odd sizes, several images, void pixels.
@@ -882,21 +912,21 @@ prediction = np.stack([-((colours - mean) ** 2).sum(axis=2) for mean in means]).
 right, void = (prediction == target).mean(), (target == 255).mean()
 print(target.shape, f"  void {void:.1%}   right {right:.1%}")
 
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void confusion_global(
+#         const long long* prediction, const long long* target, unsigned* matrix, int classes,
+#         int pixels, int ignored) {
+#     int i = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (i < pixels && target[i] != ignored)
+#         atomicAdd(&matrix[target[i] * classes + prediction[i]], 1u);
+# }
+
+
 # %%
-GLOBAL = r"""
-extern "C" __global__ void confusion(const long long* prediction, const long long* target,
-                                     unsigned* matrix, int classes, int pixels, int ignored) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < pixels && target[i] != ignored)
-        atomicAdd(&matrix[target[i] * classes + prediction[i]], 1u);
-}"""
-
-
 def confusion_global_cuda(prediction, target, num_classes, ignore_index):
     matrix = np.zeros((num_classes, num_classes), np.uint32)
-    kernel = cuda.RawModule(GLOBAL).get_function("confusion")
     args = (prediction, target, matrix, num_classes, target.size, ignore_index)
-    kernel((blocks_for(target.size, 256),), (256,), args)
+    confusion_global((blocks_for(target.size, 256),), (256,), args)
     return matrix
 
 
@@ -909,7 +939,7 @@ compare.arrays(confusion_global_cuda(prediction, target, 6, 255).astype(np.int64
 # %%
 matrix = np.zeros((6, 6), np.uint32)
 args = (prediction, target, matrix, 6, target.size, 255)
-counts = cuda.profile(checked(GLOBAL, "confusion"), (blocks_for(target.size, 256),), (256,), args)
+counts = cuda.profile(confusion_global, (blocks_for(target.size, 256),), (256,), args)
 touched = counts.touched("matrix")
 print("atomics on the matrix:", len(touched))
 
@@ -950,27 +980,27 @@ figures.show(
 # **A histogram for each block.** Each block counts in shared memory, and adds its counts to the matrix at the end. `extern __shared__` is shared memory whose size the launch says:
 # `shared_mem=`, in bytes. A thread walks over many pixels, so that a few blocks are enough.
 
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void confusion(
+#         const long long* prediction, const long long* target, unsigned* matrix, int classes,
+#         int pixels, int ignored) {
+#     extern __shared__ unsigned counts[];
+#     int cells = classes * classes, step = gridDim.x * blockDim.x;
+#     for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;
+#     __syncthreads();
+#     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < pixels; i += step)
+#         if (target[i] != ignored) atomicAdd(&counts[target[i] * classes + prediction[i]], 1u);
+#     __syncthreads();
+#     for (int k = threadIdx.x; k < cells; k += blockDim.x)
+#         if (counts[k] > 0) atomicAdd(&matrix[k], counts[k]);
+# }
+
+
 # %%
-SHARED = r"""
-extern "C" __global__ void confusion(const long long* prediction, const long long* target,
-                                     unsigned* matrix, int classes, int pixels, int ignored) {
-    extern __shared__ unsigned counts[];
-    int cells = classes * classes, step = gridDim.x * blockDim.x;
-    for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;
-    __syncthreads();
-    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < pixels; i += step)
-        if (target[i] != ignored) atomicAdd(&counts[target[i] * classes + prediction[i]], 1u);
-    __syncthreads();
-    for (int k = threadIdx.x; k < cells; k += blockDim.x)
-        if (counts[k] > 0) atomicAdd(&matrix[k], counts[k]);
-}"""
-in_shared = cuda.RawModule(SHARED).get_function("confusion")
-
-
-def confusion_cuda(prediction, target, num_classes, ignore_index, kernel=in_shared, blocks=32):
+def confusion_cuda(prediction, target, num_classes, ignore_index, blocks=32):
     matrix = np.zeros((num_classes, num_classes), np.uint32)
     args = (prediction, target, matrix, num_classes, target.size, ignore_index)
-    kernel((blocks,), (256,), args, shared_mem=4 * num_classes**2)
+    confusion((blocks,), (256,), args, shared_mem=4 * num_classes**2)
     return matrix.astype(np.int64)
 
 
@@ -982,26 +1012,35 @@ compare.arrays(confusion_cuda(prediction, target, 6, 255), expected, name="confu
 # %%
 matrix = np.zeros((6, 6), np.uint32)
 args = (prediction, target, matrix, 6, target.size, 255)
-counts = cuda.profile(checked(SHARED, "confusion"), (32,), (256,), args, shared_mem=144)
+counts = cuda.profile(confusion, (32,), (256,), args, shared_mem=144)
 for memory in ("shared", "global"):
     print(f"atomics in {memory} memory: {counts.total('accesses', memory, 'atomic')}")
 
 # %% [markdown]
-# ### Break it
-#
-# **Predict, then run.** Four mistakes: the zeros are forgotten; the first barrier; `shared_mem`; the test for void. Which of them would a test on one photograph have missed on a GPU?
+# **Break it: predict, then run.** First the zeros are forgotten, then the first barrier. What will each message name?
 
 # %%
-ZEROS = "    for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;\n"
-for old, new in ((ZEROS, ""), ("= 0;\n    __syncthreads();", "= 0;")):
-    attempt(checked(SHARED.replace(old, new), "confusion"), (32,), (256,), args, shared_mem=144)
-    print()
-
-# %%
-attempt(checked(SHARED, "confusion"), (32,), (256,), args)
+zeros = "    for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;\n"
+attempt(changed(confusion, zeros, ""), (32,), (256,), args, shared_mem=144)
 print()
-no_void = SHARED.replace("if (target[i] != ignored) ", "")
-attempt(checked(no_void, "confusion"), (32,), (256,), args, shared_mem=144)
+no_barrier = changed(confusion, "= 0;\n    __syncthreads();", "= 0;")
+attempt(no_barrier, (32,), (256,), args, shared_mem=144)
+
+# %% [markdown]
+# An atomic reads before it writes, so counting from garbage is a read of what nobody wrote. And an atomic orders itself among *atomics* only: a plain `= 0` of another thread may come later, and
+# wipe out what has been counted. Such mistakes may go unnoticed on a GPU for long, because memory is often 0, and because threads often come in time.
+#
+# **Predict, then run.** `shared_mem` is forgotten. Then the test for void: which cell does a void pixel with prediction 1 name?
+
+# %%
+attempt(confusion, (32,), (256,), args)
+print()
+no_void = changed(confusion, "if (target[i] != ignored) ", "")
+attempt(no_void, (32,), (256,), args, shared_mem=144)
+
+# %% [markdown]
+# $255 \cdot 6 + 1 = 1531$. More shared memory, which the message offers first, would hide the mistake; "or correct the index" is what helps here. A message knows what happened, not what was
+# meant.
 
 # %% [markdown]
 # ## 11 · IoU and Dice from the matrix
@@ -1011,7 +1050,7 @@ attempt(checked(no_void, "confusion"), (32,), (256,), args, shared_mem=144)
 # $n_{cc}$ is on the diagonal, $t_c$ the sum of row $c$ (truth), $p_c$ that of column $c$. A lane for each class; the mean over the classes that are there is one more reduction. The lanes
 # vote: `__ballot_sync` gives a number with a bit for each lane that says yes, `__popc` counts the bits.
 
-# %% language="cuda" magic_args="--quiet"
+# %% language="cuda" magic_args="--mode check --quiet"
 # __device__ double warp_sum(double value) {
 #     for (int apart = 16; apart > 0; apart /= 2)
 #         value += __shfl_down_sync(0xffffffff, value, apart);
@@ -1124,25 +1163,25 @@ if not records:
 # In shared memory, too, 23 lanes of a warp wait for each other. But the lanes can ask who wants the same cell: `__match_any_sync(mask, cell)` gives each lane a number with a bit for each
 # lane of the same value. The first of them (`__ffs` finds the lowest bit) adds for all.
 
-# %%
-MATCH = r"""
-extern "C" __global__ void confusion(const long long* prediction, const long long* target,
-                                     unsigned* matrix, int classes, int pixels, int ignored) {
-    extern __shared__ unsigned counts[];
-    int cells = classes * classes, step = gridDim.x * blockDim.x;
-    for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;
-    __syncthreads();
-    for (int first = blockIdx.x * blockDim.x; first < pixels; first += step) {
-        int i = first + threadIdx.x, cell = -1;  // -1: no pixel, or a void one
-        if (i < pixels && target[i] != ignored) cell = target[i] * classes + prediction[i];
-        unsigned same = __match_any_sync(0xffffffff, cell);
-        if (cell >= 0 && threadIdx.x % 32 == __ffs(same) - 1)
-            atomicAdd(&counts[cell], __popc(same));
-    }
-    __syncthreads();
-    for (int k = threadIdx.x; k < cells; k += blockDim.x)
-        if (counts[k] > 0) atomicAdd(&matrix[k], counts[k]);
-}"""
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void confusion_match(
+#         const long long* prediction, const long long* target, unsigned* matrix, int classes,
+#         int pixels, int ignored) {
+#     extern __shared__ unsigned counts[];
+#     int cells = classes * classes, step = gridDim.x * blockDim.x;
+#     for (int k = threadIdx.x; k < cells; k += blockDim.x) counts[k] = 0;
+#     __syncthreads();
+#     for (int first = blockIdx.x * blockDim.x; first < pixels; first += step) {
+#         int i = first + threadIdx.x, cell = -1;  // -1: no pixel, or a void one
+#         if (i < pixels && target[i] != ignored) cell = target[i] * classes + prediction[i];
+#         unsigned same = __match_any_sync(0xffffffff, cell);
+#         if (cell >= 0 && threadIdx.x % 32 == __ffs(same) - 1)
+#             atomicAdd(&counts[cell], __popc(same));
+#     }
+#     __syncthreads();
+#     for (int k = threadIdx.x; k < cells; k += blockDim.x)
+#         if (counts[k] > 0) atomicAdd(&matrix[k], counts[k]);
+# }
 
 # %% [markdown]
 # **Predict, then run.** The loop runs over `first`, not over `i`. Why? And by which factor do the atomics become fewer?
@@ -1150,7 +1189,7 @@ extern "C" __global__ void confusion(const long long* prediction, const long lon
 # %%
 matrix = np.zeros((6, 6), np.uint32)
 args = (prediction, target, matrix, 6, target.size, 255)
-counts = cuda.profile(checked(MATCH, "confusion"), (32,), (256,), args, shared_mem=144)
+counts = cuda.profile(confusion_match, (32,), (256,), args, shared_mem=144)
 print("as before:", np.array_equal(matrix, expected), end="   ")
 print("atomics in shared memory:", counts.total("accesses", "shared", "atomic"))
 
@@ -1232,11 +1271,11 @@ explore(logarithm=4, after=2, partners="near")
 #
 # 1. 4 rounds of 8, 4, 2, 1 additions. Round 2 has `half` 4: $s_1 \leftarrow s_1 + s_5$.
 # 2. After 4: $1 + 1 = 2$ (past the end: its own). After 2: lane 7 has $2 + 2 = 4$, so $2 + 4 = 6$. After 1: lane 6 holds $12 + 12 = 24$, so $6 + 24 = 30$. Of no use.
-# 3. In `TREE`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ (`-INFINITY`) for threads without a number. With 0, a block of negative numbers that is not full has the
+# 3. In `block_sums`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ (`-INFINITY`) for threads without a number. With 0, a block of negative numbers that is not full has the
 #    maximum 0, which is not among them.
 # 4. $2^{24} = 16777216$: from there on adding 1 changes nothing. In pairs $2^{25}$, exactly: every sum is a power of two.
 # 5. `loss = w[label] * (…)`, and `scale * w[label] * (p - (c == label))`. The mean is divided by the sum of `w[label]` over the pixels that count, so `scale` is 1 over that sum.
-# 6. `SHARED` with `cells = 256` and `counts[image[i]]`, `image` as `const unsigned char*`, `shared_mem=1024`.
+# 6. `confusion` with `cells = 256` and `counts[image[i]]`, `image` as `const unsigned char*`, `shared_mem=1024`.
 # 7. NaN: $m = -\infty$, and as long as all scores are $-\infty$, or at the first finite one, $e^{m - m'}$ is harmless, but $e^{-\infty - (-\infty)}$ is $e^{\text{NaN}}$. With
 #    $-3.4 \cdot 10^{38}$ there is no $\infty - \infty$: the class adds $e^{-\infty} = 0$.
 # 8. $1024 \cdot 2048 \cdot (19 \cdot 4 \cdot 2 + 8) = 335{,}544{,}320$ bytes; 0.34 ms.

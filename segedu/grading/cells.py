@@ -5,7 +5,8 @@ A cell's metadata hold `segedu: {"role": …, "question": …, "points": …}`. 
 * `setup`   imports and data that answers need; runs in the notebook, in the sandbox and beside the checks.
 * `tools`   imports that only checks need, such as `segedu.compare`; not in the sandbox.
 * `show`    pictures for the student; never graded.
-* `answer`  holds the solution between `### BEGIN SOLUTION` and `### END SOLUTION`; the student's stands in its place.
+* `answer`  holds the solution between `### BEGIN SOLUTION` and `### END SOLUTION` (behind `//` in CUDA C), in whose
+  place the student's stands. An answer in CUDA C runs in a kernel of its own.
 * `check`   a visible check: plain Python that calls the answer and raises where it is wrong. It has `points`.
 * `hidden`  the same, not handed out. `rng` is a generator with a seed of each student's own.
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ROLES = ("setup", "tools", "show", "answer", "check", "hidden")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-_SOLUTION = re.compile(rf"^([ \t]*){BEGIN}[^\n]*\n(.*?)^[ \t]*{END}[^\n]*\n?", re.MULTILINE | re.DOTALL)
+_SOLUTION = re.compile(rf"^([ \t]*)(?://\s*)?{BEGIN}\n(.*?)^[ \t]*(?://\s*)?{END}\n?", re.MULTILINE | re.DOTALL)
 _CUDA_KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(")
 
 
@@ -134,7 +135,7 @@ def stub(source: str, name: str) -> str:
 
 def without_marks(source: str) -> str:
     """A solution without the lines that mark it."""
-    return "\n".join(line for line in source.split("\n") if line.strip() not in (BEGIN, END))
+    return "\n".join(line for line in source.split("\n") if line.strip().removeprefix("//").strip() not in (BEGIN, END))
 
 
 def plain(source: str) -> str:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from segedu.grading import results
+from segedu.grading.cells import is_cuda, role
 from segedu.grading.graft import graft
 from segedu.grading.intake import IntakeError, Submission, submissions
 from segedu.grading.release import SOLUTIONS, read_solution
 from segedu.grading.results import SubmissionResult
-from segedu.grading.sandbox import Sandbox, find_sandbox, open_course
+from segedu.grading.sandbox import Sandbox, compile_cuda_runtime, find_sandbox, open_course
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -97,6 +98,8 @@ def _grade_group(
     scratch.mkdir(parents=True)
     nbformat.write(master, scratch / "master.ipynb")
     course = open_course(scratch / "course", master.metadata["segedu"]["allowed"])
+    if any(role(cell) == "answer" and is_cuda(cell.source) for cell in master.cells):
+        compile_cuda_runtime(course)
     tasks = [_task(grading, submission, master, scratch / f"{i:04}.ipynb") for i, submission in enumerate(group)]
     shares = [tasks[i : i + A_WORKERS_SHARE] for i in range(0, len(tasks), A_WORKERS_SHARE)]
     running: list[subprocess.Popen] = []

@@ -18,7 +18,7 @@ import zmq
 from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 
-from segedu.grading.sandbox import HIDDEN, Sandbox, kernel_command, kernel_environment
+from segedu.grading.sandbox import CUDA_CACHE, HIDDEN, Sandbox, kernel_command, kernel_environment
 
 if TYPE_CHECKING:
     from jupyter_client.blocking import BlockingKernelClient
@@ -76,6 +76,8 @@ class SandboxedKernel(RunningKernel):
     def __init__(self, sandbox: Sandbox, course: Path, allowed: Sequence[str] = ()) -> None:
         self._deaf = False
         self.home = Path(tempfile.mkdtemp(prefix="sg-"))
+        if (course / CUDA_CACHE).is_dir():
+            shutil.copytree(course / CUDA_CACHE, self.home / CUDA_CACHE)
         self.km = KernelManager(
             transport="ipc", ip=str(self.home / "k"), connection_file=str(self.home / "c.json"), kernel_name="python3"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segedu.grading.wire import WireError, decode, encode
+from segedu.grading.wire import WireError, arrays_in, decode, encode
 
 Ask = Callable[[str], str]
 """Sends a request to the kernel and returns its response."""
@@ -36,9 +36,10 @@ class Remote:
     def __call__(self, *args: object, **kwargs: object) -> object:
         request = {"name": self.__name__, "args": encode(args), "kwargs": encode(kwargs)}
         response = _response(self._ask(json.dumps(request)))
-        for i, array in response.get("changed", {}).items():
-            target, new = args[int(i)], decode(array)
-            if isinstance(target, np.ndarray) and isinstance(new, np.ndarray) and target.shape == new.shape:
+        given = dict(enumerate(arrays_in([args, kwargs])))
+        for number, array in response.get("changed", {}).items():
+            target, new = given.get(int(number)), decode(array)
+            if target is not None and isinstance(new, np.ndarray) and target.shape == new.shape:
                 target[...] = new
         return decode(response.get("value"))
 

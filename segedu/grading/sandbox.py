@@ -25,6 +25,7 @@ HIDDEN = ("torch", "torchvision", "torchmetrics", "scipy", "skimage", "sklearn",
 MEMORY = 4 << 30
 LARGEST_FILE = 16 << 20
 PROCESSES = 4000
+CUDA_CACHE = "cuda-cache"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def kernel_environment(course: Path, home: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "agg",
         "IPYTHONDIR": str(home / "ipython"),
-        "XDG_CACHE_HOME": str(home / "cache"),
+        "SEGEDU_CACHE": str(home / CUDA_CACHE),
     }
 
 
@@ -102,6 +103,13 @@ def open_course(folder: Path, allowed: Sequence[str] = ()) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
     return folder
+
+
+def compile_cuda_runtime(course: Path) -> None:
+    """Compile what all kernels of CUDA C are linked with, once for a class: each Python kernel gets a copy of it."""
+    code = """from segedu.cuda import RawModule; RawModule('extern "C" __global__ void k() { }', mode="check")"""
+    environment = {**os.environ, "SEGEDU_CACHE": str(course / CUDA_CACHE), "PYTHONPATH": str(course)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=False, capture_output=True)
 
 
 def _limits() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,15 @@ import numpy as np
 from segedu.grading import results
 from segedu.grading.cells import is_cuda, names_defined, question, role, without_marks
 from segedu.grading.graft import Grafted
-from segedu.grading.kernel import KernelDiedError, KernelTimeoutError, SandboxedKernel
+from segedu.grading.kernel import KernelDiedError, KernelTimeoutError
+from segedu.grading.lane import SECONDS, Lane
 from segedu.grading.policy import refusals
 from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, value
 from segedu.grading.results import CheckResult, SubmissionResult
 from segedu.grading.sandbox import Sandbox
-from segedu.grading.wire import WireError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-
-SECONDS = 20.0
 
 
 class Session:
@@ -42,13 +41,14 @@ class Session:
         course: Path,
         secret: str,
     ) -> None:
-        self.grafted, self.result, self.sandbox, self.course, self.secret = grafted, result, sandbox, course, secret
+        self.grafted, self.result, self.secret = grafted, result, secret
         self.allowed: Sequence[str] = tuple(master.metadata.get("segedu", {}).get("allowed", ()))
         self.solutions = {question(c): without_marks(c.source) for c in master.cells if role(c) == "answer"}
         self.names: dict[str, object] = {"__name__": "checks"}
-        self.kernel: SandboxedKernel | None = None
-        self.replay: list[str] = []
         self.verdicts: dict[str, tuple[str, str]] = {}  # of a question that needs no further check
+        self.setup: list[str] = []
+        self._new_lane = partial(Lane, sandbox, course, self.allowed)
+        self.main = self.lane = self._new_lane()
         result.sandbox = sandbox.kind
 
     def run(self, cell: NotebookNode) -> CheckResult | None:
@@ -67,42 +67,34 @@ class Session:
         return None
 
     def close(self) -> None:
-        if self.kernel is not None:
-            self.kernel.stop()
-            self.kernel = None
-
-    # ------------------------------------------------------------------------------------------------ the kernel
-
-    def _running(self) -> SandboxedKernel:
-        """The kernel, started anew with all earlier cells where there is none."""
-        if self.kernel is None or not self.kernel.is_alive():
-            self.close()
-            self.kernel = SandboxedKernel(self.sandbox, self.course, self.allowed)
-            self.result.kernel_starts += 1
-            for source in self.replay:
-                self.kernel.run(source, SECONDS)
-        return self.kernel
+        """End the kernels."""
+        self._leave_lane()
+        self.main.close()
+        self.result.kernel_starts += self.main.starts
 
     def _setup(self, source: str) -> None:
-        reply = self._running().run(source, SECONDS)
+        reply = self.main.run(source)
         if reply.error:
-            raise RuntimeError(
-                f"a setup cell of the exercise does not run in the sandbox: {': '.join(reply.error[:2])}"
-            )
-        self.replay.append(source)
+            raise RuntimeError(f"a setup cell of the exercise fails in the sandbox: {': '.join(reply.error[:2])}")
+        self.main.remember(source)
+        self.setup.append(source)
 
-    def _ask(self, request: str) -> str:
-        """Send a request of a `Remote` to the kernel."""
-        code = f"import segedu.grading.wire as _wire; _response = _wire.answer({request!r}, globals())"
-        reply = self._running().run(code, SECONDS, "_response")
-        if reply.value is None:
-            raise WireError("the kernel gave no response" + (f": {reply.error[1]}" if reply.error else ""))
-        return reply.value
+    def _enter_lane(self, name: str) -> None:
+        """A kernel of its own for CUDA C: no Python of the submission can touch what checks it."""
+        self._leave_lane()
+        self.lane = self._new_lane(self.setup) if is_cuda(self.solutions[name]) else self.main
+
+    def _leave_lane(self) -> None:
+        if self.lane is not self.main:
+            self.lane.close()
+            self.result.kernel_starts += self.lane.starts
+            self.lane = self.main
 
     # ------------------------------------------------------------------------------------------------ the answers
 
     def _answer(self, name: str, source: str) -> None:
         self.result.answers[name] = source
+        self._enter_lane(name)
         if name in self.grafted.missing:
             self.verdicts[name] = results.MISSING, "the answer cell is missing"
         elif name in self.grafted.untouched:
@@ -113,12 +105,10 @@ class Session:
             self.verdicts[name] = results.REFUSED, "\n".join(refused)
         else:
             self._run_answer(name, source)
-        for defined, _ in names_defined(self.solutions[name]):
-            self.names[defined] = Remote(defined, self._ask)
 
     def _run_answer(self, name: str, source: str) -> None:
         try:
-            reply = self._running().run(source, SECONDS)
+            reply = self.lane.run(source)
         except KernelTimeoutError:
             self.verdicts[name] = results.TIMEOUT, f"the answer cell ran longer than {SECONDS:g} seconds"
         except KernelDiedError as error:
@@ -131,7 +121,7 @@ class Session:
             if reply.error:
                 self.verdicts[name] = results.ERROR, f"{reply.error[0]}: {reply.error[1]}"
             else:
-                self.replay.append(source)
+                self.lane.remember(source)
 
     # ------------------------------------------------------------------------------------------------ the checks
 
@@ -148,7 +138,7 @@ class Session:
         self.names["rng"] = np.random.default_rng(self._seed(cell.id))
         try:
             for defined, is_called in names_defined(self.solutions[name]):
-                self.names[defined] = Remote(defined, self._ask) if is_called else value(defined, self._ask)
+                self.names[defined] = Remote(defined, self.lane.ask) if is_called else value(defined, self.lane.ask)
             self._trusted(cell.source)
         except AssertionError as error:
             return results.FAILED, str(error)
@@ -171,7 +161,7 @@ class Session:
     def _blame(self, name: str, status: str, message: str) -> None:
         """The question is over, and its answer does not run again."""
         self.verdicts[name] = status, message
-        self.replay = [source for source in self.replay if source != self.result.answers[name]]
+        self.lane.forget(self.result.answers[name])
 
     def _trusted(self, source: str) -> None:
         lines = [line for line in source.split("\n") if not line.startswith("%")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import traceback
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -93,11 +94,20 @@ def _decode_tagged(value: dict) -> object:
     raise WireError("a message that cannot be read")
 
 
+def arrays_in(value: object) -> Iterator[np.ndarray]:
+    """The arrays in lists, tuples and dictionaries, in a fixed order: a launch has its arrays in a tuple."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from arrays_in(item)
+
+
 def answer(request: str, namespace: dict) -> str:
     """In the kernel: do what a request asks, with the names of `namespace`; returns the response, always ASCII.
 
     A request is {"name": …} for a value, or {"name": …, "args": …, "kwargs": …} for a call. The response holds the
-    `value` and the arguments that the call `changed`, the `error` that was raised, or the name that is `missing`.
+    `value` and the arrays that the call `changed`, by their number; or the `error`; or the name that is `missing`.
     """
     try:
         asked = json.loads(request)
@@ -107,12 +117,13 @@ def answer(request: str, namespace: dict) -> str:
         if "args" not in asked:
             return json.dumps({"value": encode(found)})
         args, kwargs = decode(asked["args"]), decode(asked["kwargs"])
-        before = [item.copy() if isinstance(item, np.ndarray) else None for item in args]
+        given = list(arrays_in([args, kwargs]))
+        before = [array.tobytes() for array in given]
         value = found(*args, **kwargs)
         changed = {
-            str(i): encode(item)
-            for i, (item, old) in enumerate(zip(args, before, strict=True))
-            if old is not None and not np.array_equal(item, old, equal_nan=item.dtype.kind in "fc")
+            str(i): encode(array)
+            for i, (array, old) in enumerate(zip(given, before, strict=True))
+            if array.tobytes() != old
         }
         return json.dumps({"value": encode(value), "changed": changed})
     except BaseException as error:  # also what is meant to end the process: it ends this call only

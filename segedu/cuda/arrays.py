@@ -35,14 +35,21 @@ def xp():
 def empty(shape, dtype=np.float32):
     """An array for a kernel to fill. In check mode, reading an element before something is written there is an error.
 
-    On a GPU it is CuPy's. Elsewhere it is filled with a pattern that no computation gives, so that the checker knows
-    what is still empty; arrays of one- and two-byte items count as filled as soon as anything in them differs from the
-    pattern.
+    On a GPU it is CuPy's, of which the checker knows nothing; `marked` is what it is elsewhere.
     """
     if gpu_available():
         import cupy
 
         return cupy.empty(shape, dtype)
+    return marked(shape, dtype)
+
+
+def marked(shape, dtype=np.float32) -> np.ndarray:
+    """An array of NumPy for a kernel to fill, of which the checker knows that it is empty.
+
+    It is filled with a pattern that no computation gives; arrays of one- and two-byte items count as filled as soon as
+    anything in them differs from the pattern.
+    """
     array = np.empty(shape, dtype)
     array.reshape(-1).view(np.uint8)[...] = POISON
     key = id(array)

@@ -219,12 +219,17 @@ def _driver_for_c(compiler: list[str]) -> list[str]:
 
 
 # ---------------------------------------------------------------- what the compiler said
-COMPLAINT = re.compile(r"^kernel\.cu:(\d+)(?::(\d+))?: (?:fatal )?error: (.*)$", re.M)
+COMPLAINT = re.compile(
+    r"^kernel\.cu:(\d+)(?::(\d+))?: (?:fatal )?error: (.*)$"
+    r"|^\S*\.cu\((\d+)\): (?:catastrophic )?error(?: #\S+)?: (.*)$",  # NVRTC names no column
+    re.M,
+)
 
 
 def explain(output: str, code: str) -> CompileError:
-    """The compiler's complaints about the student's lines, without those about our own."""
-    complaints = [(line, column, _plainly(what)) for line, column, what in COMPLAINT.findall(output)]
+    """The complaints of a compiler, NVRTC included, about the student's lines, without those about our own."""
+    found = COMPLAINT.findall(output)
+    complaints = [(line or nvrtc, column, _plainly(what or said)) for line, column, what, nvrtc, said in found]
     complaints = [complaint for complaint in complaints if "segedu_" not in complaint[2]] or complaints
     if not complaints:
         return CompileError(f"the kernel does not compile:\n{output.strip()}")
@@ -251,8 +256,12 @@ def _plainly(what: str) -> str:
     what = what.replace("\u2018", "'").replace("\u2019", "'")
     if re.search(r"expected .*';'.* (before|after)|expected ';'", what):
         return f"{what}. Is a ; missing here, or at the end of the line before?"
-    unknown = re.match(r"'(\w+)' was not declared in this scope|use of undeclared identifier '(\w+)'", what)
-    name = unknown and (unknown.group(1) or unknown.group(2))
+    unknown = re.match(
+        r"'(\w+)' was not declared in this scope|use of undeclared identifier '(\w+)'"
+        r'|identifier "(\w+)" is undefined',
+        what,
+    )
+    name = unknown and next(filter(None, unknown.groups()))
     hint = HINTS.get(name or "")
     return f"{what}. {hint}" if hint else what
 

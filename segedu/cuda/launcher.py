@@ -16,7 +16,7 @@ from segedu.cuda.compiler import compile_kernel
 from segedu.cuda.messages import explain_fault
 from segedu.cuda.native import PROBLEMS, Fault, GlobalArray, Launch, Library
 from segedu.cuda.places import Scene
-from segedu.cuda.source import find_kernels, translate
+from segedu.cuda.source import base_name, find_kernels, translate
 
 ORDERS = ("forward", "reverse")
 ONE_AT_A_TIME = threading.RLock()
@@ -101,7 +101,7 @@ class CpuKernel:
         number = module.numbers[name]
         self._call = module.library.address_of(f"segedu_call_{number}")
         signature = module.library.signature(number)
-        base = name.replace(" ", "").split("<")[0].split("::")[-1]
+        base = base_name(name)
         names = module.kernels[base].parameters if base in module.kernels else ()
         if len(names) != len(signature):
             names = tuple(f"parameter {i}" for i in range(len(signature)))
@@ -196,7 +196,7 @@ class Memory:
             else:
                 self._point(i, scalar(kernel, i, parameter, value))
         self.arrays: list[tuple[str, np.ndarray]] = []
-        groups = _overlapping([array for _, _, array in given]) if check else []
+        groups = overlapping([array for _, _, array in given]) if check else []
         copies = self._copy(groups)
         for i, _, array in given:
             address = array.ctypes.data
@@ -250,7 +250,7 @@ class Memory:
             put(host)
 
 
-def _overlapping(given: list[np.ndarray]) -> list[tuple[int, int]]:
+def overlapping(given: list[np.ndarray]) -> list[tuple[int, int]]:
     """The pieces of memory that the arrays lie in; arrays that share memory share a piece."""
     groups: list[tuple[int, int]] = []
     for low, high in sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in given if a.nbytes):

@@ -38,7 +38,7 @@ def without_comments(code: str) -> str:
 
 @dataclass(frozen=True)
 class KernelSource:
-    """A `__global__` function as it is written: its parameters' types and names, in order."""
+    """A `__global__` function as it is written: its parameters' types and names, in order, and its template's."""
 
     name: str
     line: int
@@ -46,6 +46,7 @@ class KernelSource:
     parameters: tuple[str, ...]
     is_template: bool
     is_extern_c: bool
+    template: tuple[str, ...] = ()
 
 
 def find_kernels(code: str) -> dict[str, KernelSource]:
@@ -68,6 +69,7 @@ def find_kernels(code: str) -> dict[str, KernelSource]:
             tuple(name for _, name in pairs),
             "template" in head,
             'extern "C"' in head or _in_extern_block(clean, match.start()),
+            _template_parameters(head),
         )
     return found
 
@@ -76,6 +78,32 @@ def _head(text: str, position: int) -> str:
     """What stands before a declaration: `template <…>`, `extern "C"`."""
     begin = max(text.rfind(mark, 0, position) for mark in ";{}") + 1
     return re.sub(r"\s+", " ", re.sub(r"^\s*#[^\n]*", "", text[begin:position], flags=re.M))
+
+
+def _template_parameters(head: str) -> tuple[str, ...]:
+    """The names in `template <typename T, int TILE = 8>`."""
+    match = re.search(r"\btemplate\s*<(.*)>", head)
+    names = [re.search(r"(\w+)\s*(?:=.*)?$", piece) for piece in _split(match.group(1))] if match else []
+    return tuple(name.group(1) if name else "" for name in names)
+
+
+def base_name(name: str) -> str:
+    """The name of the kernel that a name expression is an instance of.
+
+    >>> base_name("layers::pool<float, 2>")
+    'pool'
+    """
+    return name.replace(" ", "").partition("<")[0].rpartition("::")[2]
+
+
+def template_arguments(name: str) -> list[str]:
+    """What stands between the angle brackets of a name expression.
+
+    >>> template_arguments("pool<unsigned int, 2>")
+    ['unsigned int', '2']
+    """
+    inside = re.search(r"<(.*)>\s*$", name)
+    return [piece.strip() for piece in _split(inside.group(1))] if inside else []
 
 
 def _in_extern_block(text: str, position: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segedu import arguments, cuda
+from segedu.cuda.arrays import marked
 from segedu.cuda.source import find_kernels
 
 MODES = ("auto", "gpu", "check", "fast")
@@ -67,7 +68,8 @@ def xp() -> Any:
 def operator(function: Callable | None = None, *, updates: Sequence[str] = ()) -> Callable:
     """An operator that takes arrays of NumPy or CuPy and returns the same kind, whichever its machine works with.
 
-    `updates` names the arguments that it changes in place.
+    Where both are given, the first array says which kind is returned. `updates` names the arguments that it changes
+    in place.
     """
     if function is None:
         return functools.partial(operator, updates=updates)
@@ -76,16 +78,14 @@ def operator(function: Callable | None = None, *, updates: Sequence[str] = ()) -
     @functools.wraps(function)
     def call(*args: object, **kwargs: object) -> object:
         given = [value for value in _flat((*args, *kwargs.values())) if arguments.is_array(value)]
-        home = type(given[0]).__module__.partition(".")[0] if given else "numpy"
-        if home == xp().__name__:
+        if all(_home(array) == xp().__name__ for array in given):
             return function(*args, **kwargs)
         before = signature.bind(*args, **kwargs).arguments
         moved = {name: _each(_here, value) for name, value in before.items()}
-        back = _to_cupy if home == "cupy" else _to_numpy
-        result = _each(back, function(**moved))
+        result = _each(_kind_of(given[0]), function(**moved))
         for name in updates:
-            if before.get(name) is not None:
-                before[name][...] = back(moved[name])
+            if before.get(name) is not moved.get(name):
+                before[name][...] = _kind_of(before[name])(moved[name])
         return result
 
     return call
@@ -123,6 +123,16 @@ def _here(array: object) -> object:
     return xp().asarray(array) if xp() is not np else _to_numpy(array)
 
 
+def _home(array: object) -> str:
+    """The package that an array belongs to: "numpy" or "cupy"."""
+    return type(array).__module__.partition(".")[0]
+
+
+def _kind_of(array: object) -> Callable:
+    """What makes another array one of the same kind."""
+    return _to_cupy if _home(array) == "cupy" else _to_numpy
+
+
 def _to_numpy(array: object) -> object:
     if isinstance(array, (np.ndarray, np.generic)):
         return array
@@ -148,9 +158,7 @@ def asarray(array: np.ndarray) -> np.ndarray:
 
 def empty(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
     """An array for a kernel to fill; in check mode, reading what nothing was written to is an error."""
-    if current_mode() == "check" and not cuda.gpu_available():
-        return cuda.empty(shape, dtype)
-    return xp().empty(shape, dtype)
+    return marked(shape, dtype) if current_mode() == "check" else xp().empty(shape, dtype)
 
 
 def contiguous(array: np.ndarray, dtype: np.typing.DTypeLike = None) -> np.ndarray:

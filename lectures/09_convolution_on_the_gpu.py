@@ -23,7 +23,6 @@ from matplotlib import pyplot as plt
 from segedu import compare, cuda, figures
 from segedu.data.photographs import as_chw, photograph
 
-
 # %load_ext segedu.cuda
 figures.use_style()
 rng = np.random.default_rng(9)
@@ -67,7 +66,7 @@ figures.show(
 )
 
 # %% [markdown]
-# A quarter: of the four stamps one survives, that of the last writer. This picture was computed by NumPy; it is one outcome that nothing forbids. Sections 2 to 5 are about writing the kernel
+# A quarter: of the four stamps one survives, that of the last writer. This picture was computed by NumPy; it is one outcome that nothing forbids. Sections 2 to 4 are about writing the kernel
 # so that it cannot happen.
 
 # %% [markdown]
@@ -202,8 +201,8 @@ print(f"different in some bit: {(forward != reverse).mean():.0%} of the pixels")
 print("by less than 0.00001 everywhere:", np.abs(forward - reverse).max() < 1e-5)
 
 # %% [markdown]
-# Both are right, as far as float32 goes. But on a GPU two runs of the same program may give different bits. PyTorch's documentation warns of this for several operators, among them
-# `ConvTranspose2d`. Training amplifies such differences, and then a run cannot be repeated exactly.
+# Both are right, as far as float32 goes. But on a GPU two runs of the same program may give different bits, and then a training cannot be repeated exactly. PyTorch's documentation of
+# `conv_transpose2d` warns that it may use such algorithms on a GPU.
 
 # %% [markdown]
 # ## 4 · Gather: each thread owns its pixel
@@ -307,7 +306,7 @@ figures.show(
 #
 # Is the gather cheaper, too? For that we need to know how a GPU asks its memory.
 #
-# Threads run in groups of 32, called **warps**, with consecutive numbers. If a warp reads, its 32 reads are *one request*. Memory comes in **sectors** of 32 bytes: 8 numbers of
+# Threads run in groups of 32 with consecutive numbers, called **warps**; the threads of a warp are its **lanes**. If a warp reads, its 32 reads are *one request*. Memory comes in **sectors** of 32 bytes: 8 numbers of
 # float32. A request takes every sector in which one of its numbers lies, wholly, however few of its bytes are used.
 
 # %% language="cuda" magic_args="--mode check --quiet"
@@ -328,18 +327,20 @@ for step in (1, 2, 8, 32, 0):
 
 # %% jupyter={"source_hidden": true}
 # Figure: sectors of a request
-fig, axes = plt.subplots(1, 3, figsize=(8, 4.4), layout="constrained")
 from matplotlib.colors import ListedColormap
 
+fig, axes = plt.subplots(1, 3, figsize=(8, 4.4), layout="constrained")
+colours = ListedColormap(["#f2f2f2", "#F0E442", "#0072B2"])
 for ax, step in zip(axes, (1, 2, 8), strict=True):
     used = np.isin(np.arange(256), touched[step]).reshape(32, 8)
     fetched = used.any(axis=1, keepdims=True) + used * 1
-    ax.imshow(fetched, cmap=ListedColormap(["#f2f2f2", "#F0E442", "#0072B2"]), aspect="auto")
+    ax.imshow(fetched, cmap=colours, vmin=0, vmax=2, aspect="auto")
     ax.hlines(np.arange(31) + 0.5, -0.5, 7.5, color="white", lw=1.5)
     ax.set_title(f"step {step}: {used.any(axis=1).sum()} sectors")
     ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
 axes[0].set_ylabel("sectors of 8 numbers")
-handles = [plt.Rectangle((0, 0), 1, 1, fc=colour) for colour in ("#0072B2", "#F0E442")]
+handles = [plt.Rectangle((0, 0), 1, 1, fc=colours(i)) for i in (2, 1)]
 fig.legend(handles, ["used", "fetched in vain"], loc="outside lower center", ncols=2)
 figures.show(
     fig,
@@ -349,7 +350,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Neighbours that read neighbours: 4 sectors, every byte used. That is called **coalesced**. From step 8 on each number costs a whole sector, 32 bytes for 4. All the same: one sector.
+# Neighbours that read neighbours: 4 sectors, every byte used. Such a request is called **coalesced**. From step 8 on each number costs a whole sector, 32 bytes for 4. All the same: one sector.
 #
 # Now the two kernels, on a layer of 4 → 4 channels, kernel 4, stride 2, 8×32 → 16×64 pixels. **Predict, then run.** How many atomics does the scatter do, how many stores the gather?
 
@@ -358,21 +359,29 @@ layer = rng.standard_normal((4, 8, 32), dtype=np.float32)
 filters = rng.standard_normal((4, 4, 4, 4), dtype=np.float32)
 scattered = cuda.profile(scatter_atomic, *prepare_transposed(layer, filters, 2, 1, False))
 gathered = cuda.profile(gather, *prepare_transposed(layer, filters, 2, 1, True))
+
+
+def moved(profile, kind=None):
+    return 32 * profile.total("sectors", "global", kind)
+
+
 for name, profile in (("scatter", scattered), ("gather", gathered)):
     for kind in ("load", "atomic", "store"):
-        accesses, sectors = (profile.total(what, "global", kind) for what in ("accesses", "sectors"))
-        print(f"{name:8}{kind:7} {accesses:7,} accesses, {32 * sectors:9,} bytes in sectors")
+        accesses = profile.total("accesses", "global", kind)
+        print(f"{name:8}{kind:7}{accesses:9,} accesses,{moved(profile, kind):9,} bytes")
+print(f"the scatter moves {moved(scattered) / moved(gathered):.1f} times the bytes of the gather")
 
 # %% [markdown]
-# The scatter touches `y` once for each *product* (a few fall outside and are cut off), the gather once for each *pixel*: $4 \cdot 16 \cdot 64 = 4096$. And an atomic has to read as well as write. Printed whole, a
-# profile is a table with a row for each line of the kernel:
+# Both multiply the same pairs. But the scatter touches `y` once for each *product* (those that fall outside are left out), the gather once for each *pixel*: $4 \cdot 16 \cdot 64 = 4096$. Bytes are counted in whole
+# sectors. And an atomic has to read as well as write, which is not even counted here.
+#
+# Printed whole, a profile is a table with a row for each line of the kernel that touches memory:
 
 # %%
 gathered
 
 # %% [markdown]
-# *requests* are those of warps, *lanes* says how many of the 32 threads took part on average, *sectors/request* is 4 where coalesced. This is what the last column is good for: it names the line that is
-# expensive.
+# *requests* are those of warps, *lanes* says how many of the 32 took part on average, *sectors/request* is 4 where each lane reads the next number. *turns/request* is for shared memory, section 8.
 
 # %% [markdown]
 # ## 6 · A 1×1 convolution is a matrix product
@@ -390,15 +399,15 @@ operations = 2 * M * C * N
 read_each_time = 4 * (2 * M * C * N + M * N)
 read_once = 4 * (M * C + C * N + M * N)
 print(f"{operations:,} operations")
-print(f"read each time: {read_each_time:,} bytes, {operations / read_each_time:.2f} operations a byte")
-print(f"read once:      {read_once:,} bytes, {operations / read_once:.1f} operations a byte")
+for how, count in (("read each time", read_each_time), ("read once", read_once)):
+    print(f"{how:15}{count:10,} bytes, {operations / count:5.2f} operations a byte")
 
 # %% [markdown]
-# A factor of about fifty lies between the two. The rest of the lecture climbs it in four rungs. All kernels have the same arguments, and this function launches them.
+# A factor of about fifty lies between the two. Four kernels climb it, rung by rung. All have the same arguments; `prepare` makes them, and the launch.
 
 # %%
 def prepare(x, weight, side=None):
-    """Grid, block, arguments: a thread for each result, or blocks of 16×16 for side×side of them."""
+    """Grid, block, arguments: a thread a result, or 16×16 threads for side×side results."""
     (M, C), N = weight.shape[:2], x[0].size
     y = np.empty((M, *x.shape[1:]), np.float32)
     grid, block = (blocks_for(M * N, 256),), (256,)
@@ -433,7 +442,7 @@ def conv1x1_cuda(kernel, x, weight, side=None):
 # }
 
 # %% [markdown]
-# It is right for any size, as the comparison with odd ones says.
+# Ask PyTorch, with odd sizes: 37 channels to 21, on 7×13 pixels.
 
 # %%
 def conv1x1_naive(x, weight):
@@ -460,36 +469,46 @@ profiles["naive"]
 # ### Rung 2: coalesced
 #
 # One line changes: $m = t / N$ and $n = t \bmod N$, so that neighbouring threads have neighbouring *pixels*.
-#
-# **Predict, then run.** The same three lines: how many sectors now?
+
+# %% language="cuda" magic_args="--mode check --quiet"
+# extern "C" __global__ void coalesced(const float* w, const float* x, float* y,
+#                                      int M, int C, int N) {
+#     int t = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (t >= M * N) return;
+#     int m = t / N, n = t % N;
+#     float sum = 0;
+#     for (int c = 0; c < C; ++c) {
+#         float left = w[m * C + c];
+#         float right = x[c * N + n];
+#         sum += left * right;
+#     }
+#     y[m * N + n] = sum;
+# }
 
 # %%
-coalesced = changed(naive, "m = t % M, n = t / M", "m = t / N, n = t % N")
-
-
 def conv1x1_coalesced(x, weight):
     return conv1x1_cuda(coalesced, x, weight)
 
 
 compare.with_torch(conv1x1_coalesced, z, weight, reference=F.conv2d)
 
+# %% [markdown]
+# **Predict, then run.** The same three lines: how many sectors now?
+
 # %%
 profiles["coalesced"] = cuda.profile(coalesced, *prepare(image, matrix))
 profiles["coalesced"]
 
 # %% [markdown]
-# 1, 4 and 4. The numbers of accesses and bytes are as before: the same work, asked for in a better order. How much traffic is that?
+# 1, 4 and 4. Accesses and bytes are as before: the same work, asked for in a better order. How much traffic is that, in whole sectors?
 
 # %%
-def moved(profile):
-    return 32 * profile.total("sectors", "global")
-
-
 for name, profile in profiles.items():
-    print(f"{name:10} {moved(profile):11,} bytes moved, {operations / moved(profile):5.2f} per byte")
+    intensity = operations / moved(profile)
+    print(f"{name:10} {moved(profile):11,} bytes moved, {intensity:5.2f} operations a byte")
 
 # %% [markdown]
-# From now on *bytes moved* means whole sectors. (Where all threads of a warp want the same number, as in `left`, the 32 reads cost one sector: less than 4 bytes each.)
+# From now on *bytes moved* means whole sectors. (For `left` a warp fetches one sector and uses 4 of its bytes, but all 32 lanes use them: 1 byte for each. That is why 0.40 is more than the quarter computed by hand.)
 
 # %% [markdown]
 # ### Rung 3: tiles in shared memory
@@ -509,15 +528,17 @@ for ax, (title, (height, width)), band, tile in zip(
     ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal", title=title)
     ax.set_xticks(np.arange(0, width + 1, 16), [])
     ax.set_yticks(np.arange(0, height + 1, 16), [])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(True)
     ax.grid(True, color="0.75")
     for place, colour in ((band, "#56B4E9"), (tile, "#D55E00")):
         if place:
             row, column, rows, columns = place
-            ax.add_patch(plt.Rectangle((column, row), columns, rows, fc=colour, ec="black", alpha=0.8))
+            ax.add_patch(plt.Rectangle((column, row), columns, rows, fc=colour, ec="black"))
 figures.show(
     fig,
     alt="Three matrices cut into tiles of 16 by 16. One tile of y is coloured; it needs a band of "
-    "rows of w and a band of columns of x. In each band one tile is marked: those in shared memory.",
+    "rows of w and a band of columns of x. In each band one tile is orange.",
     dpi=90,
 )
 
@@ -561,6 +582,43 @@ print(f"{loads[0]:,} / {loads[1]:,} = {loads[0] / loads[1]:.0f}")
 profiles["tiles"]
 
 # %% [markdown]
+# **Predict, then run.** One thread, that of the result in row 20 and column 53. How many weights and inputs does it fetch *itself* in `coalesced`? How many in `tiles`?
+
+# %%
+def fetched(name, block, thread, array, shape):
+    touched = profiles[name].touched(array)
+    own = touched["index"][(touched["block"] == block) & (touched["thread"] == thread)]
+    return np.isin(np.arange(np.prod(shape)), own).reshape(shape)
+
+
+where = {"coalesced": divmod(20 * N + 53, 256), "tiles": (1 * 8 + 3, 4 * 16 + 5)}
+masks = {
+    (name, array): fetched(name, *where[name], array, shape)
+    for name in where for array, shape in (("w", (M, C)), ("x", (C, N)))
+}
+print({key: int(mask.sum()) for key, mask in masks.items()})
+
+# %% jupyter={"source_hidden": true}
+# Figure: what one thread fetches
+fig, axes = plt.subplots(
+    1, 4, figsize=(10.5, 2.6), width_ratios=[64, 128, 64, 128], layout="constrained"
+)
+for ax, ((name, array), mask) in zip(axes, masks.items(), strict=True):
+    ax.imshow(mask, cmap=ListedColormap(["#eeeeee", "#D55E00"]), vmin=0, vmax=1, aspect="auto")
+    ax.set_title(f"{name}: {array}")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+figures.show(
+    fig,
+    alt="What one thread fetches. In coalesced: a row of w and a column of x. In tiles: "
+    "four single numbers of that row and four of that column.",
+    dpi=90,
+)
+
+# %% [markdown]
+# The rest of its row and its column is fetched by the 255 other threads of its block, and found in shared memory.
+
+# %% [markdown]
 # ## 7 · Break the barriers
 #
 # Why two barriers? Take the first one out.
@@ -572,17 +630,17 @@ without_first = changed(tiles, "__syncthreads();  // all numbers are there", "")
 attempt(without_first, *prepare(image, matrix, side=16))
 
 # %% [markdown]
-# On a GPU, warps of a block run ahead of each other: one may multiply numbers that another has not fetched yet. The message names both lines and the remedy, a barrier between them.
+# On a GPU one warp of a block may run ahead of another: it would multiply numbers that the other has not fetched yet. The message names both lines and the remedy, a barrier between them.
 #
-# Now the second. It stands *behind* the multiplication, and the message will name the same two lines. **Predict, then run.** There *is* a barrier between them. How can the write come so near the read?
+# Now without the second one, which stands *behind* the multiplication. **Predict, then run.** Which two lines will the message name?
 
 # %%
 without_second = changed(tiles, "__syncthreads();  // all numbers are used", "")
 attempt(without_second, *prepare(image, matrix, side=16))
 
 # %% [markdown]
-# The way from line 14 to line 10 leads through the end of the loop and back to its beginning: a fast thread fetches the *next* tile over numbers that a slow one still needs. In a loop, a barrier has to stand on
-# both ways: from writing to reading, and from reading to the next writing. The message says "between"; think of the loop as a circle.
+# The same two. But between 10 and 14 there *is* a barrier. Look at the loop: after line 14 it goes back to line 10. A fast thread fetches the *next* tile over numbers that a slow one still needs. In a loop a
+# barrier has to stand on both ways: from writing to reading, and from reading to the next writing. So "between" means the way round here, and the mended kernel has both barriers.
 #
 # **Predict, then run.** The same broken kernel with only 16 channels. Will the checker complain?
 
@@ -590,9 +648,10 @@ attempt(without_second, *prepare(image, matrix, side=16))
 attempt(without_second, *prepare(image[:16].copy(), matrix[:, :16].copy(), side=16))
 
 # %% [markdown]
-# No: there is one round, and nothing is overwritten. A test has to have more than one tile, and sizes that tiles do not divide.
+# No: there is one round, and nothing is overwritten. A test needs more than one tile, and sizes that tiles do not divide.
 #
-# A third way to go wrong. In lecture 08 threads outside of the array returned at once. **Predict, then run.** Put that line into `tiles`. 7×13 pixels are 91; blocks cover 96. What will go wrong?
+# A third mistake. In lecture 08 threads outside of the array returned at once. **Predict, then run.** Put that line into `tiles`. With 7×13 = 91 pixels, blocks of 16 columns cover 96. Which block will be the
+# first in trouble?
 
 # %%
 GUARD = "if (m >= M || n >= N) return;\n    float sum"
@@ -600,8 +659,8 @@ early = changed(tiles, "float sum", GUARD)
 attempt(early, *prepare(z, weight, side=16))
 
 # %% [markdown]
-# The threads that returned will never come to the barrier, and they would have been needed: each fetches numbers for the others. The mended kernel is the one above: all threads fetch and wait, and only the *last* line asks
-# whether there is something to write.
+# The sixth block, number 5, in which 5 of 16 columns lie outside: 5 · 16 = 80 threads. They will never come to the barrier, and they are needed: each fetches numbers for the others. Mended, it is the kernel above:
+# all threads fetch and wait, and only the *last* line asks whether there is something to write.
 #
 # Does a barrier help the scatter of section 2? **Predict, then run.** A barrier before each `+=`; first four threads in one block, then four blocks of one thread each.
 
@@ -610,17 +669,17 @@ barrier = changed(scatter, "            y[", "            __syncthreads(), y[")
 across = changed(barrier, "threadIdx.y, j = threadIdx.x", "blockIdx.y, j = blockIdx.x")
 args = (x2, w2, np.zeros((5, 5), np.float32), 2, 3, 2, 5)
 attempt(barrier, (1,), (2, 2), args)
-print()
+print("centre:", args[2][2, 2], "\n")
 attempt(across, (2, 2), (1,), args)
 
 # %% [markdown]
-# Within a block it does: at any moment all threads are at the same $(a, b)$, and then no two of them have the same pixel. But barriers end at the border of the block, and a picture has many blocks. The message offers two ways out for
-# blocks that hand results to each other. Ours only add: for that, atomics or the gather.
+# Within a block it does: all threads are at the same $(a, b)$ between two barriers, and then no two of them have the same pixel. But a barrier ends at the border of the block, and a picture has many blocks. The two ways
+# out that the message offers are for blocks that hand results to each other. Ours only add: for that, atomics or the gather.
 
 # %% [markdown]
 # ## 8 · Rung 4: tiles in registers
 #
-# Look at the table of `tiles` again: each operation now reads shared memory twice. That is fast, but not free. The next step repeats the trick one storey higher. A thread computes 4×4 results, which it keeps in
+# Look at the table of `tiles` again: each product reads shared memory twice. That is fast, but not free. The next rung repeats the trick once more. A thread computes 4×4 results, which it keeps in
 # **registers**, its own fastest memory. For that it reads 4 + 4 numbers from shared memory and uses each four times. The block's tile grows to 64×64.
 
 # %% language="cuda" magic_args="--mode check --quiet"
@@ -660,14 +719,16 @@ def conv1x1_registers(x, weight):
 compare.with_torch(conv1x1_registers, z, weight, reference=F.conv2d)
 
 # %% [markdown]
-# **Predict, then run.** Each thread makes 16 results from 4 + 4 numbers, instead of 1 from 1 + 1. By which factor do the loads from shared memory fall? The last column but one, *turns/request*, has a
-# large number. In which line?
+# **Predict, then run.** A thread makes 16 products from 4 + 4 numbers, where it made 1 from 1 + 1. By which factor do the loads from shared memory fall?
 
 # %%
 profiles["registers"] = cuda.profile(registers, *prepare(image, matrix, side=64))
 loads = [profiles[name].total("accesses", "shared", "load") for name in ("tiles", "registers")]
 print(f"{loads[0]:,} / {loads[1]:,} = {loads[0] / loads[1]:.0f}")
 profiles["registers"]
+
+# %% [markdown]
+# By 4. But look at *turns/request*: storing into `a` takes 16 turns.
 
 # %% [markdown]
 # ### Bank conflicts
@@ -687,29 +748,30 @@ for width in (64, 65, 66):
 # With 64 all sixteen in one bank. **Predict, then run.** How many turns will the store take with rows of 64, 65 and 66 words?
 
 # %%
-def turns_of_store(pad):
-    padded = changed(registers, "a[T][R * T]", f"a[T][R * T + {pad}]")
-    profile = cuda.profile(padded, *prepare(image, matrix, side=64))
-    store = next(row for row in profile.rows if (row.memory, row.kind) == ("shared", "store"))
-    return padded, profile, store.turns_per_request
-
-
 for pad in (0, 1, 2):
-    padded, profiles["padded"], turns = turns_of_store(pad)
-    print(f"rows of {64 + pad} words: {turns:.0f} turns a request")
+    padded = changed(registers, "a[T][R * T]", f"a[T][R * T + {pad}]")
+    profiles["padded"] = cuda.profile(padded, *prepare(image, matrix, side=64))
+    store = profiles["padded"].rows[1]  # the second row of the table: a[tx][ty + i] = …
+    print(f"rows of {64 + pad} words: turns a {store.kind} = {store.turns_per_request:.0f}")
 
 # %% [markdown]
-# Two words more in each row, which nobody uses, and the conflict is gone. (A width of one more, often recommended, is right where the 32 lanes of a warp go down one column. Here they go down
-# two.)
+# Two words more in each row, which nobody uses, and the conflict is gone. (One word more is right where the 32 lanes of a warp go down one column. Here they go down two.)
 #
 # ### The ladder
+#
+# All in one table. A block works on one multiprocessor of the GPU, so the number of blocks is worth a look, too.
 
 # %%
-print("             bytes moved  op/byte   shared turns")
+def print_row(name, bytes_moved, turns, blocks):
+    intensity = operations / bytes_moved
+    print(f"{name:11} {bytes_moved:11,} {intensity:10.2f} {turns:13} {blocks:7}")
+
+
+print("rung        bytes moved    op/byte  shared turns  blocks")
 for name, profile in profiles.items():
-    intensity, turns = operations / moved(profile), profile.total("turns", "shared")
-    print(f"{name:10} {moved(profile):13,} {intensity:8.2f} {turns:14,}")
-print(f"{'read once':10} {read_once:13,} {operations / read_once:8.2f}")
+    blocks = len(np.unique(profile.touched("y")["block"]))
+    print_row(name, moved(profile), profile.total("turns", "shared"), blocks)
+print_row("read once", read_once, "", "")
 
 # %% [markdown]
 # **Check by hand.** With tiles of $S \times S$ results, each block fetches $S$ rows of weights and $S$ columns of inputs, $C$ numbers each. There are $MN/S^2$ blocks:
@@ -727,60 +789,61 @@ for name, side in (("tiles", 16), ("padded", 64)):
 # %% [markdown]
 # ## 9 · The roofline
 #
-# What does intensity buy? Let a GPU do $\pi$ operations a second and move $\beta$ bytes a second. With $I$ operations a byte, it can do at most
+# What does intensity buy? Let a GPU do $P$ operations a second and move $B$ bytes a second. With $I$ operations a byte, it can do at most
 #
-# $$\min(\pi,\; \beta I) \text{ operations a second.}$$
+# $$\min(P,\; B I) \text{ operations a second.}$$
 #
-# Left of $I = \pi / \beta$ a kernel waits for memory, right of it for arithmetic. Drawn on logarithmic axes this is a sloping roof that becomes flat (Williams, Waterman and Patterson, 2009).
+# Left of the **ridge** $I = P / B$ a kernel waits for memory, right of it for arithmetic. Drawn on logarithmic axes this is a sloping roof that becomes flat (Williams, Waterman and Patterson, 2009).
 #
-# Shared memory has a roof of its own: one turn a clock for each multiprocessor. The numbers are NVIDIA's, for the A100 with 40 GB: 19.5 TFLOP/s in float32, 1555 GB/s, 108 multiprocessors at 1.41 GHz.
+# Shared memory has a limit of its own: one turn a clock for each multiprocessor. The numbers below are NVIDIA's, for the A100 with 40 GB. TFLOP/s are $10^{12}$ operations a second.
 #
-# **Predict, then run.** Where is the ridge, $\pi/\beta$? Which of the four rungs reach it?
+# **Predict, then run.** Where is the ridge? Which of the rungs reach it?
 
 # %%
-peak, bandwidth = 19.5e12, 1555e9  # operations and bytes a second, data sheet of the A100
-turns_a_second = 108 * 1.41e9
+peak, bandwidth = 19.5e12, 1555e9  # P and B of the A100's data sheet; float32
+turns_a_second = 108 * 1.41e9  # multiprocessors, clocks a second
 
-print(f"ridge at {peak / bandwidth:.1f} operations a byte")
-bounds = {}
+print(f"ridge at {peak / bandwidth:.1f} operations a byte\n")
+print("TFLOP/s     by memory  by shared memory  by arithmetic   at most")
+limits = {}
 for name, profile in profiles.items():
-    by_memory = bandwidth * operations / moved(profile)
     turns = profile.total("turns", "shared")
     by_shared = turns_a_second * operations / turns if turns else np.inf
-    bounds[name] = min(peak, by_memory, by_shared)
-    print(f"{name:10} memory {by_memory / 1e12:6.2f}  shared {by_shared / 1e12:6.2f} TFLOP/s")
+    rates = bandwidth * operations / moved(profile), by_shared, peak
+    limits[name] = min(rates)
+    memory, shared, arithmetic = (rate / 1e12 for rate in rates)
+    print(f"{name:11}{memory:10.2f}{shared:18.2f}{arithmetic:15.2f}{min(rates) / 1e12:10.2f}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: the roofline with the five kernels
 def draw_roofline(points, floor, peak=peak, bandwidth=bandwidth):
-    fig, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
-    axis = np.geomspace(0.02, 200, 200)
+    fig, ax = plt.subplots(figsize=(9, 4.8), layout="constrained")
+    axis = np.geomspace(0.02, 300, 400)
     ax.loglog(axis, np.minimum(peak, bandwidth * axis) / 1e12, color="black", lw=2)
     ax.axvline(floor, color="0.5", ls="--")
-    ax.annotate("each number moved once", (floor, 0.03), (6, 0), textcoords="offset points")
-    for (name, (intensity, bound)), marker in zip(points.items(), "osD^v", strict=False):
-        ax.plot(intensity, bound / 1e12, marker, ms=10, label=name)
-    ax.set(xlabel="operations per byte moved (counted)", ylabel="TFLOP/s at most", ylim=(0.02, 50))
+    ax.text(floor * 0.9, 0.04, "each number\nmoved once", ha="right")
+    for (name, (intensity, rate)), marker in zip(points.items(), "osD^v", strict=False):
+        roof = min(peak, bandwidth * intensity)
+        ax.plot([intensity] * 2, [rate / 1e12, roof / 1e12], color="0.4", lw=1.5)
+        ax.plot(intensity, rate / 1e12, marker, ms=8, label=name)
+    ax.set(xlabel="operations per byte moved", ylabel="TFLOP/s at most", ylim=(0.03, 60))
     ax.set_title("computed from counts and a data sheet, not measured")
     ax.legend(loc="upper left")
     return fig
 
 
-points = {name: (operations / moved(profiles[name]), bound) for name, bound in bounds.items()}
-figures.show(
-    draw_roofline(points, operations / read_once),
-    alt="A roof that rises and turns flat. From left to right on the slope: naive, then "
-    "coalesced; below it tiles; near the bend registers and padded. A dashed line marks each "
-    "number moved once.",
-    dpi=90,
-)
+points = {name: (operations / moved(profiles[name]), rate) for name, rate in limits.items()}
+alt = """A roof that rises and turns flat. From left to right on its slope: naive, then coalesced; a
+little below it tiles; near the bend registers, below the roof, and padded on it. A dashed line
+where each number is moved once stands at the bend."""
+figures.show(draw_roofline(points, operations / read_once), alt=" ".join(alt.split()), dpi=90)
 
 # %% [markdown]
-# Read it from left to right. *naive* and *coalesced* lie on the slope: memory is what they wait for. *tiles* hangs **below** the roof: its limit is shared memory, and only rung 4 lifts it. For this small layer even
-# reading each number once stays close to the ridge.
+# From left to right: *naive* and *coalesced* lie on the slope; memory is what they wait for. *tiles* and *registers* hang **below** the roof, for their limit is shared memory: that is why rung 4 was worth climbing, and why bank
+# conflicts count. *padded* is back on the slope. For so small a layer even moving each number once leads only just to the ridge.
 #
-# **What the figure is not.** It is no measurement. Caches are left out: they serve part of the requests of the naive kernel, which can then be faster than its point. And a limit is not reached by itself: a GPU
-# needs many blocks at once to hide the time that each request takes, and this layer gives two to the last rung.
+# **What the figure is not.** It is no measurement. Caches are left out: they can serve part of the requests, and then a kernel may be faster than its point. And no kernel reaches its limit by itself: a
+# GPU needs many blocks at a time, and this layer gives two to the last rung, for 108 multiprocessors.
 
 # %% [markdown]
 # ### Was it measured?
@@ -816,7 +879,7 @@ large = conv_transpose2d_gather(small, each_channel, stride=2, padding=1)
 compare.arrays(large, added[:, 1:-1, 1:-1], name="conv_transpose2d_gather", length=4)
 
 # %% [markdown]
-# Three new colours from three old ones: each output is a weighted sum. This matrix takes the average brightness of the three channels away from twice each of them.
+# Three new colours from three old ones: each output is twice the old colour, less the mean of all three.
 
 # %%
 vivid = 2 * np.eye(3, dtype=np.float32) - np.float32(1 / 3)
@@ -827,7 +890,7 @@ compare.with_torch(conv1x1_registers, large, vivid[:, :, None, None], reference=
 # Figure: enlarged and mixed by our kernels
 fig = figures.images_row(
     [np.clip(picture, 0, 1).transpose(1, 2, 0) for picture in (small, large, mixed)],
-    titles=["photograph", "gather", "gather, then registers"],
+    titles=["photograph", "enlarged by gather", "colours by registers"],
     height=2.2,
 )
 figures.show(
@@ -839,11 +902,11 @@ figures.show(
 # %% [markdown]
 # ## 11 · What the library does more
 #
-# `segedu/cuda_ops/tiles.cuh` is rung 4 for *every* convolution, worth reading now. Where ours reads `x[c · N + n]`, it asks the problem for a place:
+# `segedu/cuda_ops/tiles.cuh` is rung 4 for *every* convolution; you can read it now. Where ours looks up `x[c * N + n]`, it asks the problem at hand for the place:
 #
-# * **3×3 and larger kernels** have $C k^2$ instead of $C$ terms. The windows are never written to memory; their numbers are looked up while a tile is fetched (*implicit im2col*).
-# * **Transposed convolution** runs as one product for each phase (lecture 04): pixels with equal remainders by the stride share their taps, so no lane idles.
-# * `R` is 4 or 8, types are float and double (templates), indices have 64 bits, and groups, dilation, bias and odd sizes are handled.
+# * **3×3 and larger kernels** have $C k^2$ terms instead of $C$. The windows are never written to memory; their numbers are looked up while a tile is fetched (*implicit im2col*).
+# * **Transposed convolution** is one product for each phase (lecture 04): pixels with equal remainders by the stride share their taps, so no time is spent on zeros.
+# * `R` is 4 or 8, numbers are float or double (templates), indices have 64 bits; groups, dilation, bias and any size are handled.
 #
 # **Predict, then run.** All options at once, every access checked. Does it agree with PyTorch?
 
@@ -858,13 +921,13 @@ with cuda_ops.mode("check"):
 report
 
 # %% [markdown]
-# What is left out, here and there: loading the next tile while the last is multiplied, reading four numbers at once (`float4`), and the matrix units of newer GPUs (tensor cores).
+# Neither ours nor the library's kernels load the next tile while the last is multiplied, read four numbers at once (`float4`), or use the matrix units of newer GPUs (tensor cores).
 
 # %% [markdown]
 # ## 12 · Try it yourself (at home)
 #
-# A larger layer, 256 → 256 channels on 64×64 pixels, whose traffic the formula of section 8 gives. Move the side of the tile. From which side on is arithmetic the limit? Put the numbers of your own GPU in:
-# its data sheet has both.
+# A larger layer, 256 → 256 channels on 64×64 pixels; the formula of section 8 gives its traffic. Choose the side of the tile. From which side on is arithmetic the limit? Move the sliders to your own GPU: its data
+# sheet has both numbers.
 
 # %% tags=["nbval-ignore-output"]
 import ipywidgets
@@ -874,12 +937,11 @@ def explore(side=64, tera_operations=19.5, gigabytes=1555):
     M, C, N = 256, 256, 64 * 64
     operations, once = 2 * M * C * N, 4 * (M * C + C * N + M * N)
     intensity = operations / tile_bytes(M, C, N, side)
-    bound = min(tera_operations * 1e12, gigabytes * 1e9 * intensity)
-    fig = draw_roofline(
-        {f"tile of {side}×{side}": (intensity, bound)},
-        operations / once, tera_operations * 1e12, gigabytes * 1e9,
-    )
-    alt = f"Tile of {side} by {side}: {intensity:.1f} operations a byte, {bound / 1e12:.1f} TFLOP/s."
+    peak, bandwidth = tera_operations * 1e12, gigabytes * 1e9
+    rate = min(peak, bandwidth * intensity)
+    point = {f"tile of {side}×{side}": (intensity, rate)}
+    fig = draw_roofline(point, operations / once, peak, bandwidth)
+    alt = f"Tile of {side} by {side}: {intensity:.1f} operations a byte, {rate / 1e12:.1f} TFLOP/s."
     figures.show(fig, alt=alt, dpi=80)
 
 
@@ -913,7 +975,7 @@ explore(side=64)
 # * A warp's request takes whole sectors of 32 bytes: 4 if coalesced, up to 32 if not.
 # * A tile of side $S$ divides the traffic by $S$: first in shared memory, then in registers.
 # * Shared memory has 32 banks; a little padding spreads a column over them.
-# * Roofline: at most $\min(\pi, \beta I)$. Count before you tune, and measure before you claim.
+# * Roofline: at most $\min(P, B I)$ operations a second. Count before you tune, and measure before you claim.
 #
 # ## Exercises
 #
@@ -945,7 +1007,7 @@ explore(side=64)
 # 5. With pixel $(u, v)$ and small pixel $(u/2, v/2)$: `y[u * W + v] = indices[small] == u * W + v ? x[small] : 0;`. No two threads write the same pixel, and `y` needs no zeros before.
 # 6. Grid $(\lceil W/32 \rceil, \lceil H/32 \rceil)$, blocks $(32, 32)$. With `int i = blockIdx.y * 32 + threadIdx.y, j = blockIdx.x * 32 + threadIdx.x;`
 #    `if (i < H && j < W) tile[threadIdx.y][threadIdx.x] = x[i * W + j];` then `__syncthreads();` then, with the block's place exchanged,
-#    `i = blockIdx.y * 32 + threadIdx.x, j = blockIdx.x * 32 + threadIdx.y;` and `if (i < H && j < W) y[j * H + i] = tile[threadIdx.x][threadIdx.y];`. Declared as `tile[32][33]`: 4 sectors and 1 turn everywhere.
+#    `i = blockIdx.y * 32 + threadIdx.x, j = blockIdx.x * 32 + threadIdx.y;` and `if (i < H && j < W) y[j * H + i] = tile[threadIdx.x][threadIdx.y];`. Declared as `tile[32][33]`: with $H$ and $W$ divisible by 32, 4 sectors and 1 turn everywhere.
 # 7. Thread $i$ writes `x[i]`, which thread $i - 1$ reads. In one block: `float mean = 0; if (i + 1 < n) mean = (x[i] + x[i + 1]) / 2; __syncthreads(); if (i + 1 < n) x[i] = mean;`. For any number of blocks: write to a second
 #    array `y`.
 # 8. The two rows of 16 words that a warp stores must lie in different halves of the banks: `b[T][R * T + 16]`.

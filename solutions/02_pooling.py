@@ -26,7 +26,10 @@ rows, columns = 7, 9
 
 # %% segedu={"role": "check", "question": "output_size", "points": 2}
 pooled = F.max_pool2d(torch.zeros(1, 1, 13, 18), kernel_size=3, stride=2, padding=1)
-compare.arrays(np.array([rows, columns]), np.array(pooled.shape[2:]), name="rows, columns").check()
+right = tuple(pooled.shape[2:])
+assert (columns, rows) != right, "rows and columns are swapped: 13 is the number of rows"
+assert rows == right[0], f"{rows} rows: not right. Where does the last window begin, padding included?"
+assert columns == right[1], f"{columns} columns: not right. The last window may not begin in the padding"
 
 # %% [markdown]
 # ## 2 · Max pooling with indices (6 points)

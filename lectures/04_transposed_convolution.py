@@ -13,7 +13,7 @@
 # 5. predict where a checkerboard appears, from kernel size and stride alone, and find it in a spectrum and in learned weights,
 # 6. use four cures: a kernel divisible by the stride, a bilinear start, resize and convolve, pixel shuffle.
 #
-# About 100 minutes without the parts marked *at home*; a good place for a break is after section 10. You need lectures 01 (convolution) and 03 (interpolation).
+# About 100 minutes without the parts marked *at home*, and 10 more for section 15 after lecture 08; a good place for a break is after section 10. You need lectures 01 (convolution) and 03 (interpolation).
 
 # %%
 import numpy as np
@@ -1195,7 +1195,107 @@ for name, kernel_of in ways.items():
 # section 13. Of these ways, only resize and convolve keeps them equal whatever it learns.
 
 # %% [markdown]
-# ## 15 · On real pictures
+# ## 15 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda, cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# Section 5's gathering suits a GPU, which runs thousands of threads at once: each thread owns one output number and collects what belongs there. Here $(u, v)$ is its place on the canvas,
+# $p$ further down and to the right than in the result.
+#
+# $$y_{uv} = \sum_{a \,\equiv\, u} \; \sum_{b \,\equiv\, v} \; \sum_c \; w_{cab}\; x_{c,\,(u-a)/s,\,(v-b)/s} \qquad (\mathrm{mod}\; s)$$
+
+# %% language="cuda" magic_args="--quiet --module transposed" tags=["raises-exception"]
+# extern "C" __global__ void gather(const float* x, const float* w, float* y,
+#                                   int C, int H, int W, int M, int k, int s, int p,
+#                                   int out_H, int out_W) {
+#     int row = blockIdx.y * blockDim.y + threadIdx.y, column = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (row >= out_H || column >= out_W) return;
+#     int n = blockIdx.z / M, m = blockIdx.z % M, u = row + p, v = column + p;
+#     float sum = 0;
+#     for (int a = u % s; a < k; a += s)
+#         for (int b = v % s; b < k; b += s) {
+#             int i = (u - a) / s, j = (v - b) / s;
+#             if (i < 0 || i >= H || j < 0 || j >= W) continue;
+#             for (int c = 0; c < C; ++c)
+#                 sum += w[((c * M + m) * k + a) * k + b] * x[((n * C + c) * H + i) * W + j];
+#         }
+#     y[((n * M + m) * out_H + row) * out_W + column] = sum;
+# }
+
+# %% [markdown]
+# Scattering, a thread for each input number, would need atomic additions, because stamps overlap; lecture 09 does both and compares.
+
+# %%
+def conv_transpose2d_cuda(x, weight, stride=1, padding=0, output_padding=0, kernel=None, **limits):
+    (N, C, H, W), (_, M, k, _) = x.shape, weight.shape
+    out = [output_size(size, k, stride, padding, output_padding) for size in (H, W)]
+    y = np.empty((N, M, *out), np.float32)
+    grid = -(-out[1] // 16), -(-out[0] // 16), N * M  # rounded up
+    args = x, weight, y, C, H, W, M, k, stride, padding, *out
+    (kernel or gather)(grid, (16, 16), args, **limits)
+    return y
+
+# %% [markdown]
+# Ask PyTorch, with unequal sides, several channels, and overlapping stamps.
+
+# %% tags=["raises-exception"]
+draw = np.random.default_rng(15)
+samples = draw.standard_normal((2, 3, 5, 4), dtype=np.float32)
+filters = draw.standard_normal((3, 2, 3, 3), dtype=np.float32)
+options = dict(stride=2, padding=1, output_padding=1, reference=F.conv_transpose2d)
+compare.with_torch(conv_transpose2d_cuda, samples, filters, **options)
+
+# %% [markdown]
+# The photograph of section 1, enlarged by 2; the judge is our own whole-array function.
+
+# %% tags=["raises-exception"]
+stamp = random_kernel(4, seed=0)
+ours = conv_transpose2d_cuda(small, stamp, stride=2, padding=1)
+compare.arrays(ours, conv_transpose2d_numpy(small, stamp, stride=2, padding=1), name="coffee")
+
+# %% [markdown]
+# **Break it.** One character is missing: `a + s` instead of `a += s`. C computes the sum and throws it away, without a word.
+#
+# **Predict, then run.** What does the thread do? And what would a program do that waits for it?
+
+# %% tags=["raises-exception"]
+source = transposed.code.replace("a += s", "a + s")
+careless = cuda.RawModule(source, mode="check").get_function("gather")
+
+
+def careless_conv_transpose2d(x, weight, stride):
+    return conv_transpose2d_cuda(x, weight, stride, kernel=careless, max_steps=10**6)
+
+
+compare.with_torch(
+    careless_conv_transpose2d, samples, filters, stride=2, reference=F.conv_transpose2d
+)
+
+# %% [markdown]
+# It goes round for ever, and whoever waits for it waits as long. The checker counts the steps of each thread; we allowed a million. (By default it is a hundred million.)
+#
+# The library's `cuda_ops.conv_transpose2d` has the signature of `numpy_ops.conv_transpose2d`, with every option; `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    report = compare.with_torch(
+        cuda_ops.conv_transpose2d, samples, grouped, stride=2, padding=1, groups=3
+    )
+report
+
+# %% [markdown]
+# **Won and lost.** No atomics, each output is written once, and the sum has the same order in every run; but neighbouring threads are of different phases, so they need different weights and read
+# from different places. Its gradient for $x$ is an ordinary convolution (section 9), so lecture 01 has that kernel.
+
+# %% [markdown]
+# ## 16 · On real pictures
 #
 # Four ways to enlarge a photograph twice by 2, so by 4. Where weights are random, they are nearly equal, as in section 1.
 #
@@ -1304,7 +1404,7 @@ else:
     print("CamVid is not on this machine; the synthetic street above stands for it.")
 
 # %% [markdown]
-# ## 16 · Try it yourself (at home)
+# ## 17 · Try it yourself (at home)
 #
 # Move the sliders: kernel, stride, one layer or two. The weights can be all ones, random, or the bilinear tent.
 

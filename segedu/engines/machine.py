@@ -30,7 +30,7 @@ class Machine:
     rank, world = 0, 1
 
     def __init__(self, nn: object, device: str | None = None, amp: str | None = None) -> None:
-        for name, value, only in (("device", device, "a device"), ("amp", amp, "mixed precision")):
+        for name, value, only in (("device", device, "such device"), ("amp", amp, "mixed precision")):
             if value not in (None, "cpu" if name == "device" else None):
                 raise ValueError(f"{name}={value!r}: engine {nn.name!r} takes no {only}; engine 'torch' does")
         self.nn = nn

@@ -32,7 +32,7 @@ def lovasz_softmax(logits: torch.Tensor, labels: torch.Tensor, ignore_index: int
     if not present.any():
         return 0 * logits.sum()
     p, y = p[:, present], y[:, present]
-    errors, order = (y - p).abs().sort(0, descending=True, stable=True)
+    errors, order = (y - p).abs().sort(dim=0, descending=True, stable=True)
     truth = y.gather(0, order)
     jaccard = 1 - (truth.sum(0) - truth.cumsum(0)) / (truth.sum(0) + (1 - truth).cumsum(0))
     return (errors * jaccard.diff(dim=0, prepend=torch.zeros_like(jaccard[:1]))).sum(0).mean()

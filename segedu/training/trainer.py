@@ -277,7 +277,9 @@ class Trainer:
         """What is left after a mishap."""
         if self.folder is None or not (self.folder / LAST).exists():
             return f"There is no checkpoint yet; in memory the network is as after step {self.step}."
-        return f"The last checkpoint is kept: {self.folder / LAST}."
+        return (
+            f"The last checkpoint is kept, {self.folder / LAST}: --resume goes on from there, with other settings, too."
+        )
 
 
 def with_crop(augment: Transform | None, crop: tuple[int, int] | None, void: int | None) -> Transform | None:

@@ -1,0 +1,153 @@
+"""What a step is made of: batches, losses, precision; the same on every engine."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from segedu import engines, models, numpy_ops, training
+from segedu.training.batches import Batches, prepared
+from tests.training.conftest import weights_of
+
+LOSSES = ("cross_entropy", "dice_loss", "jaccard_loss", "lovasz_softmax")
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "dice", "jaccard", "lovasz"])
+def test_engines_learn_alike(loss, streets):
+    curves = []
+    for engine in ("numpy", "torch"):
+        model = models.create("unet", len(streets.classes), width=1 / 16, engine=engine)
+        without_dropout(model)
+        weights = "median" if loss == "cross_entropy" else None
+        trainer = training.Trainer(model, streets, steps=5, batch=2, lr=0.003, loss=loss, class_weights=weights)
+        curves.append(trainer.fit().curve("loss")[1])
+    np.testing.assert_allclose(*curves, rtol=1e-4)
+    assert curves[0][0] != curves[0][-1]
+
+
+def without_dropout(model):
+    for module in model.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = 0.0
+
+
+def test_a_network_learns_a_picture_by_heart(engine, streets):
+    """Loss and mean IoU go where they should: most of one picture is known after a few steps."""
+    one = training.kept.Kept(streets, 1)
+    model = models.create("unet", len(streets.classes), width=1 / 8, engine=engine)
+    without_dropout(model)
+    trainer = training.Trainer(model, one, steps=60, batch=1, lr=0.003)
+    history = trainer.fit()
+    assert history.last("loss") < history.records[0]["loss"] / 2
+    assert trainer.evaluate(one).accuracy > 0.75
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("void", [None, 255])
+def test_losses_and_gradients_of_engine_torch_are_those_of_the_operators(name, void, rng):
+    logits = rng.standard_normal((2, 5, 4, 7))
+    labels = rng.integers(0, 4, (2, 4, 7))  # class 4 is absent
+    if void:
+        labels[rng.random(labels.shape) < 0.3] = void
+    machine = engines.get("torch").machine("cpu")
+    x = torch.tensor(logits, requires_grad=True)
+    loss = machine.loss(name, x, labels, ignore_index=void)
+    loss.backward()
+    expected, gradient = getattr(numpy_ops, f"{name}_with_gradient")(
+        logits, labels, **({} if void is None else {"ignore_index": void})
+    )
+    np.testing.assert_allclose(loss.item(), expected, rtol=1e-10)
+    np.testing.assert_allclose(x.grad.numpy(), gradient, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_of_void_alone_teaches_nothing(name, engine):
+    machine = engines.get(engine).machine()
+    x = engines.get(engine).tensor(np.ones((1, 3, 2, 2), np.float32))
+    x.requires_grad = True
+    loss = machine.loss(name, x, np.full((1, 2, 2), 255), ignore_index=255)
+    machine.backward(loss)
+    assert loss.item() == 0
+    np.testing.assert_array_equal(machine.nn.array(x.grad), 0)
+
+
+def test_each_image_is_seen_once_an_epoch_in_another_order(streets):
+    batches = Batches(streets, 3, seed=1)
+    epochs = [[batches.index(7 * epoch + place) for place in range(7)] for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert [Batches(streets, 3, seed=2).index(place) for place in range(7)] != epochs[0]
+    assert batches.epoch(7) == 3
+
+
+def test_batches_do_not_depend_on_the_threads_that_prepare_them(streets, changing):
+    batches = Batches(streets, 1, changing)
+    for threads in (1, 3):
+        for step, (images, labels) in enumerate(prepared(batches.__getitem__, range(2, 6), threads), 2):
+            np.testing.assert_array_equal(images, batches[step][0])
+            np.testing.assert_array_equal(labels, batches[step][1])
+
+
+def test_images_become_what_torchvision_s_encoders_expect(rng):
+    image = rng.integers(0, 256, (3, 4, 3), np.uint8)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    expected = (torch.from_numpy(image).permute(2, 0, 1).float() / 255 - mean) / std
+    np.testing.assert_allclose(training.as_input(image), expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_weights_of_classes_are_those_counted_by_hand():
+    """Lecture 06: pictures of ten pixels, with 8, 2, 0 and 9, 0, 1 of three classes; f = 17/20, 2/10, 1/10."""
+    pictures = [(None, np.repeat([0, 1, 255], [8, 2, 3])[None]), (None, np.repeat([0, 2], [9, 1])[None])]
+    np.testing.assert_allclose(training.median_frequency_weights(pictures, 4, 255), [4 / 17, 1, 2, 0])
+
+
+def test_mixed_precision_computes_in_halves_and_keeps_whole_weights(streets):
+    curves = {}
+    for amp in (None, "bf16"):
+        model = models.create("unet", len(streets.classes), width=1 / 16, engine="torch")
+        without_dropout(model)
+        trainer = training.Trainer(model, streets, steps=4, batch=2, lr=0.003, amp=amp)
+        seen = []
+        model.score.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output.dtype))
+        curves[amp] = trainer.fit().curve("loss")[1]
+        assert set(seen) == {torch.bfloat16 if amp else torch.float32}
+        assert {array.dtype.name for array in weights_of(trainer).values()} == {"float32"}
+    np.testing.assert_allclose(curves["bf16"], curves[None], rtol=0.02)
+    assert curves["bf16"] != curves[None]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"amp": "bf16"}, "amp='bf16': engine 'numpy' takes no mixed precision; engine 'torch' does"),
+        ({"device": "cuda"}, "device='cuda': engine 'numpy' takes no such device; engine 'torch' does"),
+        ({"batch": 0}, "batch=0 must be at least 1"),
+        ({"lr": 0}, "lr=0 must be above 0"),
+        ({"loss": "mse"}, "loss='mse' must be one of"),
+        ({"optimizer": "lion"}, "optimizer='lion' must be one of"),
+        ({"class_weights": [1, 2]}, "class_weights has 2 numbers and must have one for each of 9 classes"),
+        ({"class_weights": "median", "loss": "dice"}, "class_weights are for loss='cross_entropy'"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_are_refused(options, message, trainer):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        trainer(**options)
+
+
+def test_a_device_that_is_not_there_is_named(trainer):
+    with pytest.raises(ValueError, match="device='cuda:99' cannot be used"):
+        trainer("torch", device="cuda:99")
+
+
+def test_a_network_of_other_classes_is_refused(streets):
+    with pytest.raises(ValueError, match="the model has 4 classes, the data set 9"):
+        training.Trainer(models.create("unet", 4, width=1 / 32), streets)
+
+
+def test_numbers_that_json_does_not_know_become_none(tmp_path):
+    history = training.History(tmp_path / "curve.jsonl")
+    history.add({"step": 1, "loss": 0.5, "miou": math.nan})
+    assert training.History.read(tmp_path / "curve.jsonl").records == [{"step": 1, "loss": 0.5, "miou": None}]
+    assert history.curve("miou") == ([], [])

@@ -210,7 +210,9 @@ print("by less than 0.00001 everywhere:", np.abs(forward - reverse).max() < 1e-5
 # Ask from the output (lecture 04, section 5). Which products end up in pixel $(u, v)$? Those with $i s + a - p = u$, where $p$ is the padding: $a$ leaves the same remainder by $s$ as
 # $u + p$.
 #
-# $$y_{uv} = \sum_{a \,\equiv\, u+p} \; \sum_{b \,\equiv\, v+p} \; \sum_c \; w_{c a b}\; x_{c,\,(u+p-a)/s,\,(v+p-b)/s} \qquad (\mathrm{mod}\; s)$$
+# $$y_{m u v} = \sum_{a \,\equiv\, u+p} \; \sum_{b \,\equiv\, v+p} \; \sum_c \; w_{c m a b}\; x_{c,\,(u+p-a)/s,\,(v+p-b)/s}$$
+#
+# Here $\equiv$ means *the same remainder by* $s$, and $x$ counts as 0 outside.
 
 # %% language="cuda" magic_args="--mode check --quiet"
 # extern "C" __global__ void gather(const float* x, const float* w, float* y,
@@ -604,7 +606,9 @@ fig, axes = plt.subplots(
     1, 4, figsize=(10.5, 2.6), width_ratios=[64, 128, 64, 128], layout="constrained"
 )
 for ax, ((name, array), mask) in zip(axes, masks.items(), strict=True):
-    ax.imshow(mask, cmap=ListedColormap(["#eeeeee", "#D55E00"]), vmin=0, vmax=1, aspect="auto")
+    rows, columns = mask.nonzero()
+    ax.scatter(columns, rows, s=12, marker="s", color="#D55E00")
+    ax.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(mask.shape[0] - 0.5, -0.5), facecolor="#eeeeee")
     ax.set_title(f"{name}: {array}")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -913,15 +917,16 @@ figures.show(
 # %%
 from segedu import cuda_ops
 
-z = rng.standard_normal((2, 4, 9, 11), dtype=np.float32)
-weight = rng.standard_normal((4, 3, 3, 3), dtype=np.float32)
+z = rng.standard_normal((2, 16, 9, 11), dtype=np.float32)
+weight = rng.standard_normal((16, 16, 3, 3), dtype=np.float32)  # groups × 16 output channels
 options = dict(stride=2, padding=1, output_padding=1, groups=2, dilation=2)
 with cuda_ops.mode("check"):
     report = compare.with_torch(cuda_ops.conv_transpose2d, z, weight, **options)
 report
 
 # %% [markdown]
-# Neither ours nor the library's kernels load the next tile while the last is multiplied, read four numbers at once (`float4`), or use the matrix units of newer GPUs (tensor cores).
+# There are rungs beyond the fourth: loading the next tile while the last is multiplied, reading four numbers at once (`float4`), the matrix units of newer GPUs (tensor cores). Lecture 10 goes another way: adding up across
+# threads.
 
 # %% [markdown]
 # ## 12 · Try it yourself (at home)

@@ -43,6 +43,16 @@ class Dataset(Sequence):
         """Height and width of a sample, without reading more than has to be read."""
         return self[index][1].shape
 
+    def problems(self) -> list[str]:
+        """What is wrong with the files, a message a sample that cannot be used. Reads all of them: before long runs."""
+        found = []
+        for index in range(len(self)):
+            try:
+                self.pair(index)
+            except DataError as error:
+                found.append(str(error))
+        return found
+
     def describe(self) -> str:
         """One sentence: what it is, how many pairs, which classes."""
         void = "" if self.void is None else f" and void ({self.void})"

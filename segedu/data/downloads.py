@@ -120,7 +120,7 @@ def _fetch(url: str, part: Path, title: str) -> None:
                 file.write(block)
                 advance(len(block))
     if total is not None and part.stat().st_size < total:
-        raise ConnectionError(f"{part.stat().st_size} of {total} bytes came")
+        raise ConnectionError(f"{part.stat().st_size / 1e6:.1f} of {total / 1e6:.1f} MB came")
 
 
 def _response(url: str, part: Path) -> "http.client.HTTPResponse":

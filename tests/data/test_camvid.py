@@ -141,6 +141,16 @@ def test_labels_beyond_void_are_named(folder, label):
         camvid("train", folder)[0]
 
 
+def test_all_that_is_wrong_is_found_at_once(folder):
+    assert camvid("train", folder).problems() == []
+    (folder / "trainannot" / "train_000.png").unlink()
+    Image.fromarray(np.zeros((5, 8), np.uint8)).save(folder / "trainannot" / "train_002.png")
+    found = camvid("train", folder).problems()
+    assert len(found) == 2
+    assert "labels are missing" in found[0]
+    assert "train_002.png are 5×8" in found[1]
+
+
 def test_labels_in_colour_are_refused(folder):
     Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(folder / "trainannot" / "train_000.png")
     with pytest.raises(DataError, match="one channel"):

@@ -375,6 +375,21 @@ __device__ float block_sum(float value) {  // the result is in thread 0
 }
 """
 
+# %% jupyter={"source_hidden": true}
+# Figure: a block of 256 threads adds up in two steps
+warps = flat[4096:4352].reshape(8, 32)
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), width_ratios=[32, 4, 4], layout="constrained")
+figures.draw_array(axes[0], warps, title="256 losses: a row for each warp", numbers=False)
+figures.draw_array(axes[1], warps.sum(1, keepdims=True), "of_warp", fmt=".2f", fontsize=11)
+figures.draw_array(axes[2], warps.sum(keepdims=True), "thread 0", fmt=".2f", fontsize=11)
+axes[1].set_xlabel("→ shuffles", fontsize=12)
+axes[2].set_xlabel("→ shuffles", fontsize=12)
+figures.show(
+    fig,
+    alt="An array of 8 rows and 32 columns; beside it a column of 8 sums, one for each row; beside "
+    "that a single number, their sum.",
+)
+
 # %% [markdown]
 # Several kernels of this section need `block_sum`, so it is kept as a Python string, and each kernel's source is put behind it.
 
@@ -669,8 +684,8 @@ for images in (1, 2):
 # %% [markdown]
 # ## 8 · Many classes: a warp for each pixel
 #
-# Lecture 05 made AlexNet convolutional: 1000 classes, and a score map of a few dozen pixels. With a thread for each pixel, 8×8 pixels keep 64 threads busy, each with a loop of 1000.
-# A GPU has room for thousands. So let the 32 lanes of a warp share a pixel: lane 0 takes classes 0, 32, 64, …, lane 1 takes 1, 33, 65, …
+# Lecture 05 made AlexNet convolutional: 1000 classes, and a score map of a few dozen pixels. With a thread for each pixel, 4×8 pixels keep 32 threads busy, one warp, each with a loop of 1000.
+# A GPU has room for thousands of threads. So let the 32 lanes of a warp share a pixel: lane 0 takes classes 0, 32, 64, …, lane 1 takes 1, 33, 65, …
 #
 # At the end each lane has an $m$ and an $s$ of its own classes. Two such pairs become one by the same rule as before:
 #
@@ -739,12 +754,22 @@ def cross_entropy_warp_cuda(logits, target, ignore_index=-100, kernel=per_warp):
     return np.float32(total[0] / valid), dx
 
 
-many_z = 3 * rng.standard_normal((64, 1000), dtype=np.float32)
-many_y = rng.integers(0, 1000, 64)
+# %% [markdown]
+# Beside PyTorch: 32 pixels, 1000 classes, every seventh pixel void.
+
+# %%
+many_z = 3 * rng.standard_normal((32, 1000), dtype=np.float32)
+many_y = rng.integers(0, 1000, 32)
 many_y[::7] = -100
 loss, dx = cross_entropy_warp_cuda(many_z, many_y)
+
+
+def loss_warp_cuda(logits, target):
+    return cross_entropy_warp_cuda(logits, target)[0]
+
+
 compare.with_torch(
-    lambda x, target: loss, many_z, many_y, reference=F.cross_entropy, backward=lambda g: g * dx
+    loss_warp_cuda, many_z, many_y, reference=F.cross_entropy, backward=lambda g: g * dx
 )
 
 # %% [markdown]
@@ -752,25 +777,35 @@ compare.with_torch(
 # does a request take if each lane reads its own pixel, 1000 numbers from the next?
 
 # %%
-def reading_scores(source, grid, block, array, *sizes):
+def reading_scores(source, grid, block, array, target, *sizes):
     dx, total = np.empty_like(array), np.zeros(1)
-    args = (array, many_y, dx, total, *sizes, 64, -100, np.float32(1))
+    args = (array, target, dx, total, *sizes, target.size, -100, np.float32(1))
     counts = cuda.profile(checked(source, "cross_entropy"), grid, block, args)
     line = 1 + source[: source.index("include(x")].count("\n")
     row = next(row for row in counts.rows if row.line == line)
-    return f"{row.requests} requests of {row.sectors_per_request:4.1f} sectors"
+    sectors = row.sectors_per_request
+    return f"{row.requests} requests of {row.lanes:.1f} lanes, {sectors:.1f} sectors"
 
 
 turned = many_z.T.copy()  # classes × pixels, as in images × classes × height × width
 for what, *given in (
-    ("thread per pixel, pixels × classes", PER_PIXEL, (1,), (64,), many_z, 1000, 1),
-    ("thread per pixel, classes × pixels", PER_PIXEL, (1,), (64,), turned, 1000, 64),
-    ("warp per pixel,   pixels × classes", PER_WARP, (16,), (32, 4), many_z, 1000),
+    ("thread per pixel, pixels × classes", PER_PIXEL, (1,), (32,), many_z, many_y, 1000, 1),
+    ("thread per pixel, classes × pixels", PER_PIXEL, (1,), (32,), turned, many_y, 1000, 32),
+    ("warp per pixel,   pixels × classes", PER_WARP, (8,), (32, 4), many_z, many_y, 1000),
 ):
     print(f"{what}: {reading_scores(*given)}")
 
 # %% [markdown]
-# So it is a question of layout as much as of the number of classes. A thread for each pixel goes with classes × pixels, and with many pixels: segmentation. A warp for each pixel goes
+# 32 sectors for 32 numbers is 8 times as much as need be. And the thousand requests of the first two lines are made by *one* warp, one after another, those of the last by 32 warps.
+#
+# **Predict, then run.** A warp for each pixel, but only 9 classes, as in the street. How many lanes have work?
+
+# %%
+few_z, few_y = many_z[:, :9].copy(), rng.integers(0, 9, 32)
+print(reading_scores(PER_WARP, (8,), (32, 4), few_z, few_y, 9))
+
+# %% [markdown]
+# 9 of 32. So it is a question of layout as much as of the number of classes. A thread for each pixel goes with classes × pixels, and with many pixels: segmentation. A warp for each pixel goes
 # with pixels × classes, few pixels and many classes: classification. (The caches of a GPU soften the difference; the counts do not model them.)
 
 # %% [markdown]
@@ -871,6 +906,7 @@ for name, counts in (*traffic.items(), ("fused", fused)):
 by_steps = sum(times_the_scores(c, kind) for c in traffic.values() for kind in ("load", "store"))
 at_once = sum(times_the_scores(fused, kind) for kind in ("load", "store"))
 print(f"steps {by_steps:.2f}, fused {at_once:.2f}: a factor of {by_steps / at_once:.1f}")
+print(f"scores once, gradient once, labels once: {2 + part_labels.nbytes / part.nbytes:.2f}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: bytes that each kernel reads and writes
@@ -892,8 +928,14 @@ figures.show(
 )
 
 # %% [markdown]
-# A loss computes little with each number that it fetches, so what it fetches decides. The counts are those of the source. On a GPU the second read of the fused kernel may come from a
-# cache. The least that any kernel must do is to read the scores and labels once and to write the gradient once.
+# A loss computes little with each number that it fetches, so what it fetches decides. The last line is the **floor**: what any kernel must move. The fused kernel reads the scores twice, for
+# the sum and for the gradient. On a GPU the second read may come from a cache; the counts are those of the source.
+#
+# Printed whole, a profile has a row for each line of the kernel. **Predict, then run.** Which line reads the scores for the second time? How many sectors does a request to the labels take,
+# 8 bytes each?
+
+# %%
+fused
 
 # %% [markdown]
 # ## 10 · The confusion matrix: a histogram
@@ -927,11 +969,11 @@ def confusion_global_cuda(prediction, target, num_classes, ignore_index):
     matrix = np.zeros((num_classes, num_classes), np.uint32)
     args = (prediction, target, matrix, num_classes, target.size, ignore_index)
     confusion_global((blocks_for(target.size, 256),), (256,), args)
-    return matrix
+    return matrix.astype(np.int64)
 
 
-expected = ops.confusion_matrix(prediction, target, 6, ignore_index=255)
-compare.arrays(confusion_global_cuda(prediction, target, 6, 255).astype(np.int64), expected)
+expected_matrix = ops.confusion_matrix(prediction, target, 6, ignore_index=255)
+compare.arrays(confusion_global_cuda(prediction, target, 6, 255), expected_matrix)
 
 # %% [markdown]
 # **Predict, then run.** The matrix has 36 cells, so one would think that the 32 lanes of a warp rarely meet. How many lanes of a warp want the same cell, on average?
@@ -1004,7 +1046,7 @@ def confusion_cuda(prediction, target, num_classes, ignore_index, blocks=32):
     return matrix.astype(np.int64)
 
 
-compare.arrays(confusion_cuda(prediction, target, 6, 255), expected, name="confusion_cuda")
+compare.arrays(confusion_cuda(prediction, target, 6, 255), expected_matrix, name="confusion_cuda")
 
 # %% [markdown]
 # **Predict, then run.** 32 blocks, 36 cells. How many atomics go to the matrix now, at most?
@@ -1137,8 +1179,8 @@ w = rng.uniform(0.5, 2, 7).astype(np.float32)
 options = dict(weight=w, ignore_index=255, label_smoothing=0.1)
 with cuda_ops.mode("check"):
     loss, dx = cuda_ops.cross_entropy_with_gradient(z, y, **options)
-    same = np.array_equal(cuda_ops.confusion_matrix(prediction, target, 6, 255), expected)
-print("confusion matrix as expected:", same)
+    matrix = cuda_ops.confusion_matrix(prediction, target, 6, 255)
+print("confusion matrix as expected:", np.array_equal(matrix, expected_matrix))
 compare.with_torch(lambda *args, **kwargs: loss, z, y, **options, reference=F.cross_entropy,
                    backward=lambda g: g * dx)
 
@@ -1190,7 +1232,7 @@ if not records:
 matrix = np.zeros((6, 6), np.uint32)
 args = (prediction, target, matrix, 6, target.size, 255)
 counts = cuda.profile(confusion_match, (32,), (256,), args, shared_mem=144)
-print("as before:", np.array_equal(matrix, expected), end="   ")
+print("as before:", np.array_equal(matrix, expected_matrix), end="   ")
 print("atomics in shared memory:", counts.total("accesses", "shared", "atomic"))
 
 # %% [markdown]
@@ -1215,7 +1257,7 @@ def explore(logarithm=4, after=2, partners="far"):
         useful = first
     framed = [(0, int(t), 1, 1, "#D55E00") for t in np.atleast_1d(useful) if t < n]
     title = f"{partners} partners, after round {after}"
-    fig = figures.arrays_row([s], [title], highlights=[framed])
+    fig = figures.arrays_row([s], [title], highlights=[framed], cell=0.35, numbers=True)
     figures.show(fig, alt=f"{n} ones after round {after} of a tree with {partners} partners.")
 
 

@@ -11,13 +11,14 @@ import hashlib
 import http.client
 import os
 import shutil
+import ssl
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,18 +78,23 @@ def fetch_folder(
 
     `place` says where under `target` an entry of an archive goes, or None where it is not needed; `check` raises
     `DownloadError` where something is missing. All grows in a folder of its own beside `target`, which is removed at
-    the end, and kept where a download broke off or the disk is full.
+    the end. What came of the archives is kept where a download fails or the disk is full, not where they are broken.
     """
     if target.exists():
         raise DownloadError(f"{target} exists already and is not complete; remove it and try again")
     folder = target.with_name(f"{target.name}-download")
     try:
-        for archive in archives:
-            file = download(archive, folder, title)
+        files = [download(archive, folder, title) for archive in archives]
+    except DownloadError:
+        with suppress(OSError):
+            folder.rmdir()  # unless something came, which the next call can use
+        raise
+    try:
+        for archive, file in zip(archives, files, strict=True):
             with _explained(archive.url, file):
                 _unpack(file, folder / target.name, place)
         check(folder / target.name)
-    except (BrokenOffError, DiskFullError):
+    except DiskFullError:
         shutil.rmtree(folder / target.name, ignore_errors=True)
         raise
     except DownloadError:
@@ -97,10 +103,6 @@ def fetch_folder(
     os.replace(folder / target.name, target)
     shutil.rmtree(folder)
     return target
-
-
-class BrokenOffError(DownloadError):
-    """The connection broke off; what came is kept for the next call."""
 
 
 class DiskFullError(DownloadError):
@@ -130,7 +132,8 @@ def _response(url: str, part: Path) -> "http.client.HTTPResponse":
     if have and tag.exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text()}
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        request = urllib.request.Request(url, headers=headers)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT, context=_certificates())
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
@@ -140,6 +143,16 @@ def _response(url: str, part: Path) -> "http.client.HTTPResponse":
     if response.status == http.client.PARTIAL_CONTENT and not sent.startswith(asked):
         raise ConnectionError(f"the server sent {sent!r} and was asked for {asked!r}")
     return response
+
+
+def _certificates() -> ssl.SSLContext:
+    """The system's certificates and Mozilla's, where those are installed: Python on macOS often finds none itself."""
+    context = ssl.create_default_context()
+    with suppress(ImportError):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 def _tag_file(part: Path) -> Path:
@@ -179,7 +192,7 @@ def _explained(url: str, part: Path) -> Iterator[None]:
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DownloadError(f"{url} is not a readable archive: {error}. What came is removed; try again.") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise BrokenOffError(
+        raise DownloadError(
             f"{url} broke off: {error}. Try again: it goes on where it stopped, if the server can do that."
         ) from error
     except OSError as error:

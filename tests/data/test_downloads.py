@@ -4,11 +4,12 @@ import shutil
 import tarfile
 import zipfile
 from collections import namedtuple
+from functools import partial
 
 import pytest
 
 from segedu.data import downloads
-from segedu.data.downloads import Archive, BrokenOffError, DiskFullError, DownloadError, download, fetch_folder
+from segedu.data.downloads import Archive, DiskFullError, DownloadError, download, fetch_folder
 
 
 @pytest.fixture
@@ -48,10 +49,10 @@ def test_what_is_there_with_another_checksum_is_fetched(server, content, tmp_pat
 
 def test_a_download_goes_on_where_it_broke_off(server, content, tmp_path):
     server.cut = 300_000
-    with pytest.raises(BrokenOffError, match=r"data\.bin broke off: 0\.3 of 0\.7 MB came"):
+    with pytest.raises(match=r"data\.bin broke off: 0\.3 of 0\.7 MB came"):
         download(archive(server, content), tmp_path / "here")
     assert "data.bin" not in files(tmp_path / "here")
-    with pytest.raises(BrokenOffError, match=r"0\.6 of 0\.7 MB came"):
+    with pytest.raises(match=r"0\.6 of 0\.7 MB came"):
         download(archive(server, content), tmp_path / "here")
     server.cut = None
     assert download(archive(server, content), tmp_path / "here").read_bytes() == content
@@ -62,7 +63,7 @@ def test_a_download_goes_on_where_it_broke_off(server, content, tmp_path):
 @pytest.mark.parametrize("change", ["resumes", "version"])
 def test_a_download_begins_again_where_the_server_cannot_go_on_or_has_another_file(server, content, tmp_path, change):
     server.cut = 300_000
-    with pytest.raises(BrokenOffError):
+    with pytest.raises(DownloadError, match="broke off"):
         download(archive(server, content), tmp_path / "here")
     server.cut = None
     setattr(server, change, {"resumes": False, "version": "2"}[change])
@@ -199,13 +200,34 @@ def test_a_second_archive_that_breaks_off_costs_only_its_own_rest(server, tmp_pa
     make_zip(server.folder / "b.zip", {"top/two.txt": rng.bytes(90_000)})
     archives = [Archive(f"{server.url}/{name}.zip") for name in "ab"]
     server.cut = 50_000
-    with pytest.raises(BrokenOffError):
+    with pytest.raises(DownloadError, match="broke off"):
+        fetch_folder("A", archives, tmp_path / "root" / "ab", place, lambda folder: None)
+    server.status = 503
+    with pytest.raises(DownloadError, match="try again later"):
         fetch_folder("A", archives, tmp_path / "root" / "ab", place, lambda folder: None)
     assert not (tmp_path / "root" / "ab").exists()
+    server.status = None
     server.cut = None
     target = fetch_folder("A", archives, tmp_path / "root" / "ab", place, lambda folder: None)
     assert files(target) == ["one.txt", "two.txt"]
-    assert server.ranges == [None, None, "bytes=50000-"]
+    assert server.ranges == [None, None, "bytes=50000-", "bytes=50000-"]
+
+
+def test_a_disk_that_fills_up_while_unpacking_keeps_the_archive(server, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make_zip(server.folder / "a.zip", ENTRIES)
+    fetch = partial(
+        fetch_folder, "A", [Archive(f"{server.url}/a.zip")], tmp_path / "root" / "a", place, lambda folder: None
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfileobj", full)
+        with pytest.raises(DiskFullError, match="The disk is full"):
+            fetch()
+    assert files(tmp_path / "root") == ["a-download"]
+    assert files(fetch()) == ["deep", "one.txt"]
+    assert server.ranges == [None]
 
 
 def test_a_folder_that_is_there_is_not_overwritten(server, tmp_path):

@@ -11,6 +11,7 @@ from segedu import arguments
 from segedu.arguments import IntOrPair
 from segedu.cuda_ops._launch import Kernels, count, empty, operator, over_planes, over_warps, planes, structure, xp
 from segedu.numpy_ops import pooling as shared
+from segedu.numpy_ops._places import check_places
 
 kernels = Kernels("pooling.cu")
 
@@ -58,6 +59,7 @@ def max_pool2d_backward(grad_output: np.ndarray, indices: np.ndarray, input_shap
     On a GPU the order of the additions is open where windows overlap, so the last digits may differ from run to run.
     """
     grad = shared._check_max_pool2d_backward(grad_output, indices, input_shape)
+    check_places(indices, input_shape[-2:])
     result = xp().zeros(input_shape, grad.dtype)
     windows, pixels, number = count(grad.shape[-2:]), count(input_shape[-2:]), count(grad.shape[:-2])
     threads = over_planes(number, 1, windows)

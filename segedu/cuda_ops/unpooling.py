@@ -10,6 +10,7 @@ from segedu import arguments
 from segedu.arguments import IntOrPair
 from segedu.cuda_ops._launch import Kernels, count, empty, operator, over_planes, planes, xp
 from segedu.numpy_ops import unpooling as shared
+from segedu.numpy_ops._places import check_places
 
 kernels = Kernels("unpooling.cu")
 
@@ -30,7 +31,7 @@ def max_unpool2d(
     x = arguments.images(x)
     arguments.same_shape(arguments.int64(indices, "indices"), x.shape, "indices", "x")
     size = arguments.unpooled_size(x.shape[-2:], kernel_size, stride, padding, output_size)
-    shared._check_places(indices, size)
+    check_places(indices, size)
     number, values, pixels = count(x.shape[:-2]), count(x.shape[-2:]), count(size)
     winners = xp().full((number, pixels), -1, np.int32)
     result = empty((*x.shape[:-2], *size), x.dtype)
@@ -44,7 +45,7 @@ def max_unpool2d(
 def max_unpool2d_backward(grad_output: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Each value gets the gradient of the place that it went to. See `numpy_ops.max_unpool2d_backward`."""
     grad = shared._check_max_unpool2d_backward(grad_output, indices)
-    shared._check_places(indices, grad.shape[-2:])
+    check_places(indices, grad.shape[-2:])
     number, values, pixels = count(grad.shape[:-2]), count(indices.shape[-2:]), count(grad.shape[-2:])
     result, threads = empty(indices.shape, grad.dtype), over_planes(number, 1, values)
     given = (planes(grad), planes(indices))

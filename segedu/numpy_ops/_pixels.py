@@ -80,7 +80,12 @@ def softmax_of_strip(pixels: Pixels, strip: Strip, out: np.ndarray | None = None
     x = pixels.scores[strip[0], :, strip[1]]
     out = np.subtract(x, x.max(1, keepdims=True), out=out)
     np.exp(out, out=out)
-    out *= 1 / out.sum(1, keepdims=True)
-    if pixels.ignore_index is not None:
-        np.copyto(out, 0, where=~pixels.valid(strip)[:, None])
+    total = out.sum(1)
+    if pixels.ignore_index is None:
+        out *= (1 / total)[:, None]
+        return out
+    valid = pixels.valid(strip)
+    out *= (valid / total)[:, None]
+    images, ignored = np.nonzero(np.isnan(total) & ~valid)
+    out[images, :, ignored] = 0  # 0·NaN is NaN
     return out

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from segedu import arguments
+from segedu.arguments import Pair
 from segedu.numpy_ops._blocks import for_each_block
+
+MOST_LABELS = 256  # a label map of bytes has no more, void included
+COUNTED_AT_ONCE = 1024 * 1024  # pixels: np.bincount lets no other thread run, so all pairs are made before
 
 
 def confusion_matrix(
@@ -42,7 +46,6 @@ def confusion_matrix(
         pairs = zip(guess, truth, strict=True)
         matrices = [confusion_matrix(*pair, classes, ignore_index) for pair in pairs]
         return np.array(matrices, np.int64).reshape(-1, classes, classes)
-    _check_labels(guess, truth, classes, ignore_index)
     return _count_pairs(guess.reshape(-1), truth.reshape(-1), classes, ignore_index)
 
 
@@ -74,17 +77,37 @@ def _check_prediction(guess: np.ndarray, truth: np.ndarray, classes: int, ignore
 
 
 def _count_pairs(guess: np.ndarray, truth: np.ndarray, classes: int, ignore_index: int | None) -> np.ndarray:
-    """The matrix by counting target·C + prediction; void pixels are counted in one cell behind it, cut off."""
-    cells = classes * classes
+    """The matrix by counting target·C + prediction. Targets that name no class fall into rows that are cut off."""
+    rows = np.zeros((max(classes, MOST_LABELS) + 1, classes), np.int64)  # the last one for all labels beyond
+    for start in range(0, len(truth), COUNTED_AT_ONCE):
+        some = slice(start, start + COUNTED_AT_ONCE)
+        pairs = _pairs(guess[some], truth[some], rows.shape, ignore_index)
+        rows += np.bincount(pairs, minlength=rows.size).reshape(rows.shape)
+    if ignore_index is not None and 0 <= ignore_index < len(rows) - 1:
+        rows[ignore_index] = 0
+    if rows[classes:].any():  # void beyond the rows, or labels to refuse
+        arguments.label_range(truth, classes, ignore_index)
+    return rows[:classes]
 
-    def work(part: slice) -> np.ndarray:
-        pair = truth[part].astype(np.int64)
-        void = None if ignore_index is None else pair == ignore_index
-        pair *= classes
-        pair += guess[part].astype(np.int64, copy=False)
-        if void is not None:
-            pair[void] = cells
-        return np.bincount(pair, minlength=cells + 1)[:cells]
 
-    counts = for_each_block(work, len(truth), np.dtype(np.int64).itemsize)
-    return np.sum(counts, 0, np.int64).reshape(classes, classes) if counts else np.zeros((classes, classes), np.int64)
+def _pairs(guess: np.ndarray, truth: np.ndarray, shape: Pair, ignore_index: int | None) -> np.ndarray:
+    """target·C + prediction of every pixel, the place in a matrix of this shape."""
+    result = np.empty(len(truth), np.int64)
+
+    def work(part: slice) -> None:
+        row, column = _unsigned(truth[part]), _unsigned(guess[part])
+        if row.max() >= shape[0]:
+            row = np.minimum(row, shape[0] - 1)
+        if column.max() >= shape[1]:
+            _check_labels(guess, truth, shape[1], ignore_index)
+            column = np.where(truth[part] == ignore_index, 0, column)
+        pair = np.multiply(row, shape[1], out=_unsigned(result[part]))
+        pair += column
+
+    for_each_block(work, len(truth), result.itemsize)
+    return result
+
+
+def _unsigned(labels: np.ndarray) -> np.ndarray:
+    """Labels as uint64: negative ones become huge, so that one comparison finds all that name no class."""
+    return labels.astype(np.int64, copy=False).view(np.uint64)

@@ -226,7 +226,7 @@ def _strip(
     maxima = pixels.scores[part].max(1)
     shifted = np.subtract(pixels.scores[part], maxima[:, None], out=None if gradient is None else gradient[part])
     spread = problem.spread()
-    smooth = spread @ shifted if smoothing and loss else None  # Σ_c ε/C · w[c] · (x[c] − m)
+    smooth = np.einsum("c,ncp->np", spread, shifted) if smoothing and loss else None  # Σ_c ε/C · w[c] · (x[c] − m)
     exponentials = np.exp(shifted, out=shifted)
     total = exponentials.sum(1)
     weight = (one - smoothing) * (one if problem.weight is None else problem.weight[label])

@@ -146,7 +146,7 @@ def _lovasz_of_group(
             slopes = np.empty(len(errors), p.dtype)
             slopes[order] = steps / len(chosen)
             gradient[group, c][valid] = np.where(truth, -slopes, slopes)
-        return float(errors[order] @ steps)
+        return float(np.einsum("p,p", errors[order], steps))
 
     return sum(for_each_block(work, len(chosen), p.itemsize * labels.size)) / len(chosen)
 

@@ -13,6 +13,7 @@ import numpy as np
 from segedu import arguments
 from segedu.arguments import IntOrPair, Pair
 from segedu.numpy_ops._blocks import for_each_block, planes
+from segedu.numpy_ops._places import places_in_block
 
 
 class _Windows(NamedTuple):
@@ -227,11 +228,12 @@ def max_pool2d_backward(grad_output: np.ndarray, indices: np.ndarray, input_shap
     grad = _check_max_pool2d_backward(grad_output, indices, input_shape)
     height, width = input_shape[-2:]
     grads, places = planes(grad), planes(indices)
-    result = np.zeros((len(grads), height * width), grad.dtype)
+    result = np.empty((len(grads), height, width), grad.dtype)
 
     def work(part: slice) -> None:
-        first_pixel = np.arange(part.stop - part.start)[:, None, None] * (height * width)
-        np.add.at(result[part].reshape(-1), (places[part] + first_pixel).ravel(), grads[part].ravel())
+        result[part] = 0
+        place = places_in_block(places[part], (height, width))
+        np.add.at(result[part].reshape(-1), place.ravel(), grads[part].ravel())
 
     for_each_block(work, len(grads), grads.itemsize * height * width)
     return result.reshape(input_shape)
@@ -242,11 +244,8 @@ def _check_max_pool2d_backward(grad_output: object, indices: np.ndarray, input_s
     arguments.same_shape(indices, grad.shape, "indices", "grad_output")
     if len(input_shape) != grad.ndim or tuple(input_shape[:-2]) != grad.shape[:-2]:
         raise ValueError(f"input_shape={tuple(input_shape)} must agree with grad_output {grad.shape} but for H and W")
-    height, width = input_shape[-2:]
     if indices.dtype != np.int64:
         raise TypeError(f"indices has dtype {indices.dtype}; it must be int64")
-    if indices.size and not 0 <= indices.min() <= indices.max() < height * width:
-        raise ValueError(f"indices must lie in 0…{height * width - 1}, the pixels of a {height}×{width} plane")
     return grad
 
 

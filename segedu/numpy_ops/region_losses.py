@@ -243,7 +243,7 @@ def _to_logits(
         p = probabilities[strip[0], :, strip[1]]
         _, label, index = pixels.truth(strip)
         of_truth = flat[index] * np.take_along_axis(b[strip[0]], label, 1)  # b·p at the true class
-        mean = (a[strip[0], None] @ p)[:, 0] + of_truth  # Σ_c p[c]·g[c]
+        mean = np.einsum("nc,ncp->np", a[strip[0]], p) + of_truth  # Σ_c p[c]·g[c]
         p *= a[strip[0], :, None] - mean[:, None]
         flat[index] += of_truth
 

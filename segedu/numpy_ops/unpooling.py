@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from segedu import arguments
-from segedu.arguments import IntOrPair, Pair
+from segedu.arguments import IntOrPair
 from segedu.numpy_ops._blocks import for_each_block, planes
+from segedu.numpy_ops._places import places_in_block
 
 
 def max_unpool2d(
@@ -52,15 +53,14 @@ def max_unpool2d(
     arguments.same_shape(arguments.int64(indices, "indices"), x.shape, "indices", "x")
     size = arguments.unpooled_size(x.shape[-2:], kernel_size, stride, padding, output_size)
     values, places = planes(x), planes(indices)
-    pixels = size[0] * size[1]
-    result = np.zeros((len(values), pixels), x.dtype)
+    result = np.empty((len(values), *size), x.dtype)
 
     def work(part: slice) -> None:
-        _check_places(places[part], size)
-        for plane, place, value in zip(result[part], places[part], values[part], strict=True):
-            plane[place.ravel()] = value.ravel()
+        result[part] = 0
+        place = places_in_block(places[part], size)
+        result[part].reshape(-1)[place.ravel()] = values[part].ravel()
 
-    for_each_block(work, len(values), values.itemsize * pixels)
+    for_each_block(work, len(values), values.itemsize * size[0] * size[1])
     return result.reshape(*x.shape[:-2], *size)
 
 
@@ -90,9 +90,8 @@ def max_unpool2d_backward(grad_output: np.ndarray, indices: np.ndarray) -> np.nd
     result = np.empty(places.shape, grad.dtype)
 
     def work(part: slice) -> None:
-        _check_places(places[part], grad.shape[-2:])
-        for plane, place, out in zip(grads[part], places[part], result[part], strict=True):
-            plane.ravel().take(place, out=out, mode="clip")  # nothing is clipped: "raise" would copy through a buffer
+        place = places_in_block(places[part], grad.shape[-2:])
+        grads[part].take(place, out=result[part], mode="wrap")  # none is out of range: "raise" would copy once more
 
     for_each_block(work, len(grads), grads.itemsize * grad.shape[-2] * grad.shape[-1])
     return result.reshape(indices.shape)
@@ -104,9 +103,3 @@ def _check_max_unpool2d_backward(grad_output: object, indices: object) -> np.nda
     if indices.ndim != grad.ndim or indices.shape[:-2] != grad.shape[:-2]:
         raise ValueError(f"indices has shape {indices.shape}; it must agree with grad_output {grad.shape} but for H, W")
     return grad
-
-
-def _check_places(places: np.ndarray, size: Pair) -> None:
-    # Read as unsigned, a negative index is huge: one maximum finds both ends.
-    if places.size and places.view(np.uint64).max() >= size[0] * size[1]:
-        raise ValueError(f"indices must lie in 0…{size[0] * size[1] - 1}, the pixels of a {size[0]}×{size[1]} plane")

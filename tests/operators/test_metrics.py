@@ -9,6 +9,7 @@ import torchmetrics.segmentation
 from hypothesis import given
 from hypothesis import strategies as st
 
+import segedu.numpy_ops
 from segedu import compare
 from segedu.numpy_ops import _blocks
 from tests.loops import metrics as loops
@@ -65,7 +66,7 @@ class TestConfusionMatrix:
         expected = sklearn.metrics.confusion_matrix(target.ravel(), prediction.ravel(), labels=range(5))
         compare.arrays(ops.confusion_matrix(prediction, target, 5), expected).check()
 
-    @pytest.mark.parametrize("ignore_index", [255, -1, 0, 3, 7])
+    @pytest.mark.parametrize("ignore_index", [255, -1, 0, 3, 7, 1000])
     def test_leaves_out_void(self, ops, rng, ignore_index):
         prediction, target = draw_labels(rng, (90, 80), 5), draw_labels(rng, (90, 80), 5, ignore_index)
         known = target != ignore_index
@@ -100,8 +101,10 @@ class TestConfusionMatrix:
         expected = loops.confusion_matrix(prediction, target, 4, None)
         assert ops.confusion_matrix(prediction, target, 4).tolist() == expected
 
-    def test_takes_any_prediction_at_void_pixels(self, ops):
-        matrix = ops.confusion_matrix(np.array([255, 1]), np.array([9, 1]), 2, ignore_index=9)
+    @pytest.mark.parametrize("prediction", [3, 255, -1])
+    @pytest.mark.parametrize("ignore_index", [0, 9])
+    def test_takes_any_prediction_at_void_pixels(self, ops, prediction, ignore_index):
+        matrix = ops.confusion_matrix(np.array([prediction, 1]), np.array([ignore_index, 1]), 2, ignore_index)
         assert matrix.tolist() == [[0, 0], [0, 1]]
 
     def test_refuses_labels_that_name_no_class(self, ops):
@@ -114,6 +117,18 @@ class TestConfusionMatrix:
             ops.confusion_matrix(one, np.zeros(2, int), 11, 255)
         with pytest.raises(ValueError, match="prediction holds 255"):
             ops.confusion_matrix(np.array([255]), np.array([0]), 11, 255)
+
+    @pytest.mark.parametrize("ignore_index", [255, 1000, -100])
+    def test_refuses_a_label_beside_void(self, ops, ignore_index):
+        target = np.array([0, ignore_index, 2000])
+        with pytest.raises(ValueError, match=f"target holds 2000; .* or equal ignore_index={ignore_index}"):
+            ops.confusion_matrix(np.zeros(3, int), target, 11, ignore_index)
+
+    def test_counts_more_than_a_million_pixels(self):
+        prediction, target = np.zeros((1200, 1000), np.uint8), np.zeros((1200, 1000), np.uint8)
+        prediction[:3] = target[-2:] = 1
+        matrix = segedu.numpy_ops.confusion_matrix(prediction, target, 2)
+        assert matrix.tolist() == [[1_195_000, 3000], [2000, 0]]
 
     def test_refuses_what_is_no_label_map(self, ops):
         zeros = np.zeros((2, 3), np.int64)

@@ -162,7 +162,7 @@ class SGD(Optimizer):
             state["momentum_buffer"] = grad.copy()
         elif momentum:
             state["momentum_buffer"] *= momentum
-            state["momentum_buffer"] += (1 - group["dampening"]) * grad
+            state["momentum_buffer"] += (1 - group["dampening"]) * grad if group["dampening"] else grad
         if momentum:
             velocity = state["momentum_buffer"]
             grad = grad + momentum * velocity if group["nesterov"] else velocity

@@ -15,7 +15,7 @@
 # 6. count the multiplications that this saves, compared with sliding the classifier,
 # 7. train a classifier of small patches and let it segment a whole scene at once.
 #
-# About 80 minutes without the parts marked *at home*; a good place for a break is after section 7. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
+# About 80 minutes without the parts marked *at home*, and 10 more for section 8 after lecture 08; a good place for a break is after section 7. You need lectures 01 (convolution), 02 (pooling, receptive field) and 03 (bilinear interpolation).
 
 # %%
 import numpy as np
@@ -437,7 +437,96 @@ def conv1x1_transposed(x, weight, bias):
 compare.with_torch(conv1x1_transposed, z, weight[:3], bias[:3], reference=F.conv2d)
 
 # %% [markdown]
-# ## 8 · AlexNet, layer by layer
+# ## 8 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# The 1×1 convolution is the matrix product $A X$ plus $b$. Number the pixels of the map in reading order, $p = 0, 1, \dots, P - 1$. Each thread computes one number of the result:
+#
+# $$y_{op} = b_o + \sum_{c} A_{oc}\, X_{cp}$$
+
+# %% language="cuda" magic_args="--quiet" tags=["raises-exception"]
+# extern "C" __global__ void conv1x1(const float* A, const float* X, const float* b, float* y,
+#                                    int O, int C, int P) {
+#     int p = blockIdx.x * blockDim.x + threadIdx.x, o = blockIdx.y, n = blockIdx.z;
+#     if (p >= P) return;
+#     float sum = b[o];
+#     for (int c = 0; c < C; ++c)
+#         sum += A[o * C + c] * X[(n * C + c) * P + p];
+#     y[(n * O + o) * P + p] = sum;
+# }
+
+# %%
+def product_cuda(A, x, b):
+    (outputs, C), (N, _, H, W) = A.shape, x.shape
+    y = np.empty((N, outputs, H, W), np.float32)
+    grid = -(-H * W // 128), outputs, N  # the pixels in blocks of 128, rounded up
+    conv1x1(grid, (128,), (A, x, b, y, outputs, C, H * W))
+    return y
+
+
+def conv1x1_cuda(x, weight, bias):
+    return product_cuda(weight[:, :, 0, 0], x, bias)
+
+# %% [markdown]
+# The gradient for $X$ is $A^\top G$ (section 6): the same kernel with the transposed matrix and no bias.
+#
+# **Break it.** `.T` does not move any number in memory; NumPy only reads the same numbers in another order.
+#
+# **Predict, then run.** A kernel gets no more than the place in memory where an array begins. What should happen to `A.T`?
+
+# %% tags=["raises-exception"]
+def careless_backward(grad):
+    return product_cuda(weight[:, :, 0, 0].T, grad, np.zeros(3, np.float32)), None, None
+
+
+compare.with_torch(
+    conv1x1_cuda, z, weight, bias, reference=F.conv2d, backward=careless_backward
+)
+
+# %% [markdown]
+# The result is right; the gradient was never computed, because the arguments are checked before the launch. CuPy itself would launch, and the kernel would read $A$ untransposed. With as many outputs as
+# inputs all shapes fit, and the wrong answer is the one of section 7.
+#
+# `np.ascontiguousarray` copies the numbers into the order in which they are read.
+
+# %% tags=["raises-exception"]
+def backward_cuda(grad):
+    transposed = np.ascontiguousarray(weight[:, :, 0, 0].T)
+    return product_cuda(transposed, grad, np.zeros(3, np.float32)), None, None
+
+
+compare.with_torch(conv1x1_cuda, z, weight, bias, reference=F.conv2d, backward=backward_cuda)
+
+# %% [markdown]
+# The photograph of section 5 and its three weighted sums; the judge is our own whole-array function.
+
+# %% tags=["raises-exception"]
+sums = np.array([[1 / 3, 1 / 3, 1 / 3], [1, -1, 0], [1 / 2, 1 / 2, -1]], np.float32)
+ours = product_cuda(sums, coffee[None], np.zeros(3, np.float32))
+compare.arrays(ours[0], mixed, length=3, name="coffee")
+
+# %% [markdown]
+# In the library a 1×1 convolution is `cuda_ops.conv2d`, with the signature of `numpy_ops.conv2d`; `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    report = compare.with_torch(cuda_ops.conv2d, z, weight, bias)
+report
+
+# %% [markdown]
+# **Won and lost.** Ten lines, no copy of the input, and neighbouring threads read neighbouring pixels; but each number of $A$ is fetched once for every pixel, and each pixel once for every output.
+# Lecture 09 takes this product up four rungs, until threads share what they fetched.
+
+# %% [markdown]
+# ## 9 · AlexNet, layer by layer
 #
 # AlexNet won the ImageNet competition of 2012. It classifies: one picture of 224×224 in, 1000 scores out. We use the form that PyTorch's `torchvision` has. Each line below is a
 # layer: name, kernel size, stride, padding, channels out. Poolings have no weights and keep the channels (`None`).
@@ -524,7 +613,7 @@ total = sum(array.numel() for layer in layers for array in layer.parameters())
 print(f"{total:,}", total == sum(counts.values()))
 
 # %% [markdown]
-# ## 9 · AlexNet made convolutional
+# ## 10 · AlexNet made convolutional
 #
 # Layer 6 sees a map of 256×6×6. So its kernel is 256×6×6, and there are 4096 of them. Layers 7 and 8 see a map of 1×1, so their kernels are 4096×1×1. The trained matrices are reshaped as
 # in section 3: 4096×9216 becomes 4096×256×6×6.
@@ -566,7 +655,7 @@ for kernel, layers in (("6×6", convolutional), ("1×1", slip)):
 # because layers 6 and 7 give 4096 channels.
 
 # %% [markdown]
-# ## 10 · Run it
+# ## 11 · Run it
 #
 # With all its channels our network would have to hold 61 million numbers. For shapes and equality an eighth of the channels will do, with random weights.
 
@@ -626,7 +715,7 @@ except ValueError as error:
 print("convolutional:  ", forward(photo, thin, weights).shape)
 
 # %% [markdown]
-# ## 11 · The score map's size, for any input
+# ## 12 · The score map's size, for any input
 #
 # Lecture 02 followed two numbers through the layers: the width $r$ of the receptive field and the step $t$ from one field to the next. Padding adds a third: the first field starts
 # $e$ pixels *outside* the picture. All three start at $r = 1$, $t = 1$, $e = 0$. A layer with kernel size $k$, stride $s$, padding $p$ gives, in this order,
@@ -690,7 +779,7 @@ for _, k, s, p, out in convolutional:
 print("PyTorch:", tuple(image.shape), " formula:", [score_map_size(n, thin) for n in (500, 333)])
 
 # %% [markdown]
-# ## 12 · Why it is coarse
+# ## 13 · Why it is coarse
 #
 # Two numbers make it coarse. There is one score every $t = 32$ pixels, and each score has looked at $r = 355$ pixels.
 #
@@ -767,7 +856,7 @@ figures.show(
 # And neighbours overlap almost entirely. One score for 32×32 pixels cannot say where among them a border runs.
 
 # %% [markdown]
-# ## 13 · What it saves
+# ## 14 · What it saves
 #
 # The alternative is lecture 01's: cut out a window of 224×224 every 32 pixels, and classify each with the fully connected network. Count the multiplications.
 #
@@ -845,7 +934,7 @@ print(f"correlation: {np.corrcoef(slid.ravel(), whole.ravel())[0, 1]:.2f}")
 # Layers 6 to 8 are the same in both forms. In a network without padding *everything* is the same, as the next section shows.
 
 # %% [markdown]
-# ## 14 · From a classifier of patches to a segmentation
+# ## 15 · From a classifier of patches to a segmentation
 #
 # Now with training, from end to end. The task: say what lies in the middle of a patch of 34×34 pixels. The network: two convolutions, two poolings, two fully connected layers, no
 # padding.
@@ -1026,7 +1115,7 @@ print(f"768 patches: {1000 * by_patches:5.0f} ms")
 print(f"at once:     {1000 * as_a_whole:5.0f} ms")
 
 # %% [markdown]
-# ## 15 · Look at it
+# ## 16 · Look at it
 #
 # Each class has its own score map of 16×48. For the picture, `softmax` (lecture 06) turns the nine scores of each place into shares between 0 (dark blue) and 1 (yellow).
 #
@@ -1134,7 +1223,7 @@ else:
     print("CamVid is not on this machine; the drawn street above stands for it.")
 
 # %% [markdown]
-# ## 16 · Try it yourself (at home)
+# ## 17 · Try it yourself (at home)
 #
 # Choose a picture height and a score. The frame is what the score sees; the dots are the middles of all scores of the convolutional AlexNet.
 

@@ -12,7 +12,7 @@
 # 4. write each method as a matrix product, and read its gradient off the matrix,
 # 5. say which method is right for a photograph, for a label map, for shares of classes.
 #
-# About 75 minutes without the parts marked *at home*; a good place for a break is after section 7. You need lecture 02 (pooling and its indices).
+# About 75 minutes without the parts marked *at home*, and 10 more for section 11 after lecture 08; a good place for a break is after section 7. You need lecture 02 (pooling and its indices).
 
 # %%
 import numpy as np
@@ -736,7 +736,107 @@ compare.with_torch(
 )
 
 # %% [markdown]
-# ## 11 · What is lost on a photograph
+# ## 11 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# Max unpooling asks where each *small* number goes: a **scatter**, a thread for each number of $x$. Bilinear interpolation asks where each *large* one comes from: a **gather**, a thread for each
+# pixel $(r, c)$ of $y$, with the formulas of sections 6 and 7. `step` is the distance of two new pixels, counted in old ones: ½ when the picture is doubled.
+
+# %% language="cuda" magic_args="--quiet" tags=["raises-exception"]
+# extern "C" __global__ void max_unpool(const float* x, const long long* indices, float* y,
+#                                       int values, int pixels) {
+#     int i = blockIdx.x * blockDim.x + threadIdx.x, plane = blockIdx.y;
+#     if (i < values) y[plane * pixels + indices[plane * values + i]] = x[plane * values + i];
+# }
+#
+# extern "C" __global__ void bilinear(const float* x, float* y, int H, int W,
+#                                     int out_H, int out_W, float step) {
+#     int r = blockIdx.y * blockDim.y + threadIdx.y, c = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (r >= out_H || c >= out_W) return;
+#     x += blockIdx.z * H * W, y += blockIdx.z * out_H * out_W;
+#     float v = fmaxf((r + 0.5f) * step - 0.5f, 0), u = fmaxf((c + 0.5f) * step - 0.5f, 0);
+#     int i = v, j = u, below = min(i + 1, H - 1), right = min(j + 1, W - 1);
+#     float beta = v - i, alpha = u - j;
+#     float upper = (1 - alpha) * x[i * W + j] + alpha * x[i * W + right];
+#     float lower = (1 - alpha) * x[below * W + j] + alpha * x[below * W + right];
+#     y[r * out_W + c] = (1 - beta) * upper + beta * lower;
+# }
+
+# %% [markdown]
+# `int i = v` cuts off what is behind the point. Max unpooling writes only some numbers, so its `y` begins as zeros; bilinear interpolation writes all of them.
+
+# %%
+def max_unpool2d_cuda(x, indices, kernel_size, output_size):
+    planes, values = int(np.prod(x.shape[:-2])), x.shape[-2] * x.shape[-1]
+    y = np.zeros((*x.shape[:-2], *output_size), np.float32)
+    grid = -(-values // 128), planes  # the numbers of a plane in blocks of 128, rounded up
+    max_unpool(grid, (128,), (x, indices, y, values, output_size[0] * output_size[1]))
+    return y
+
+
+def interpolate_cuda(x, scale_factor, mode, align_corners, number=np.float32):
+    *planes, H, W = x.shape
+    out = H * scale_factor, W * scale_factor
+    y = np.empty((*planes, *out), np.float32)
+    grid = -(-out[1] // 16), -(-out[0] // 16), int(np.prod(planes))
+    bilinear(grid, (16, 16), (x, y, H, W, *out, number(1 / scale_factor)))
+    return y
+
+# %% tags=["raises-exception"]
+maxima, where = max_pool2d(photo, 2, return_indices=True)
+compare.with_torch(max_unpool2d_cuda, maxima, where, kernel_size=2, output_size=(11, 7))
+
+# %% tags=["raises-exception"]
+double = dict(scale_factor=2, mode="bilinear", align_corners=False)
+compare.with_torch(interpolate_cuda, z, **double)
+
+# %% [markdown]
+# The photograph of section 1, halved and doubled; the judge is our own whole-array function.
+
+# %% tags=["raises-exception"]
+half = avg_pool2d(coffee, 2)
+ours = interpolate_cuda(half, **double)
+compare.arrays(ours, bilinear_numpy(half, (384, 576), False), length=4, name="coffee")
+
+# %% [markdown]
+# **Break it.** Why `np.float32(1 / scale_factor)`? Python's own numbers have 8 bytes, the kernel's `float` has 4. The kernel would take the first 4 of the 8.
+#
+# **Predict, then run.** Which number are the first 4 bytes of ½? What would become of the picture? And what will the checker say to a plain `float`?
+
+# %% tags=["raises-exception"]
+def careless_interpolate(x, scale_factor, mode, align_corners):
+    return interpolate_cuda(x, scale_factor, mode, align_corners, number=float)
+
+
+print("the bytes of ½ as two float32:", np.array([1 / 2]).view(np.float32))
+compare.with_torch(careless_interpolate, z, **double, reference=F.interpolate)
+
+# %% [markdown]
+# 0. With a step of 0 every new pixel would show the upper left old one. The arguments are checked before the launch; CuPy itself would launch, and not complain.
+#
+# The library's `cuda_ops` has `max_unpool2d` and `interpolate` with the signatures of `numpy_ops`; `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    report = compare.with_torch(
+        cuda_ops.interpolate, z, scale_factor=(2.5, 1.7), mode="bilinear", align_corners=False
+    )
+report
+
+# %% [markdown]
+# **Won and lost.** One launch, and no array in between, where our NumPy function has the rows enlarged first and then the columns; but each thread computes its weights anew, although whole columns share
+# them.
+
+# %% [markdown]
+# ## 12 · What is lost on a photograph
 #
 # Pool the cat with windows of 4×4, bring it back, and measure how far each pixel is off. The **root-mean-square error** squares all errors, takes their mean, and the root of
 # that; here in steps of brightness from 0 to 255.
@@ -821,7 +921,7 @@ figures.show(
 # network.
 
 # %% [markdown]
-# ## 12 · Round trips: pool what was unpooled
+# ## 13 · Round trips: pool what was unpooled
 #
 # Does pooling undo unpooling? Pool, enlarge, pool again with the same window.
 #
@@ -848,7 +948,7 @@ for name, image in (("cat", cat), ("noise", noise)):
 # this is about one window in $2^4 = 16$, or 6.25%. After $\max(0, \cdot)$ no number is negative, and the trip is exact.
 
 # %% [markdown]
-# ## 13 · Label maps: nearest, never bilinear
+# ## 14 · Label maps: nearest, never bilinear
 #
 # The labels of the drawn street are numbers: 0 sky, 1 building, 2 road, 3 pavement, 4 tree, and so on. A label map has to be enlarged.
 #
@@ -921,7 +1021,7 @@ figures.show(
 # So when an image and its label map are resized together, in training for instance, resize the image bilinearly and the label map by nearest neighbour.
 
 # %% [markdown]
-# ## 14 · Shares of classes may be blended
+# ## 15 · Shares of classes may be blended
 #
 # Lecture 02 gave every cell one constant label, its commonest, and lost thin things and outlines. But the pooled one-hot map knows more: the *share* of each class in the cell.
 # Shares are quantities; their means have a meaning. So enlarge the shares first, and choose the largest afterwards.
@@ -1019,7 +1119,7 @@ else:
     print("CamVid is not on this machine; the drawn street above stands for it.")
 
 # %% [markdown]
-# ## 15 · Try it yourself (at home)
+# ## 16 · Try it yourself (at home)
 #
 # Move the sliders. With which sizes do all old pixels have a new one exactly on them? With which do several new pixels lie at one place?
 

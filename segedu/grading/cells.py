@@ -10,7 +10,7 @@ A cell's metadata hold `segedu: {"role": …, "question": …, "points": …}`. 
 * `check`   a visible check: plain Python that calls the answer and raises where it is wrong. It has `points`.
 * `hidden`  the same, not handed out. `rng` is a generator with a seed of each student's own.
 
-Cells without a role are text for the student.
+An answer cell may say how many `seconds` it and each call of it may take. Cells without a role are text.
 """
 
 from __future__ import annotations

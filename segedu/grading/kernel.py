@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 POLL_SECONDS = 0.25
 AFTER_INTERRUPT_SECONDS = 2.0
+LAST_OUTPUT_SECONDS = 10.0
 MOST_OUTPUT = 100_000  # characters that are kept of what a cell prints
 FLOOD = 5_000_000  # characters after which a cell's output is no longer read
 LARGEST_MESSAGE = 128 << 20  # bytes; a larger one is dropped
@@ -89,7 +90,7 @@ class SandboxedKernel(RunningKernel):
         self.kc.start_channels()
         self.kc.wait_for_ready(timeout=START_SECONDS)
         hidden = [*HIDDEN, *(f"segedu.{name}" for name in OPERATORS if name not in allowed)]
-        self.run(f"import segedu.grading.blocker as _b; _b.block({hidden!r}); del _b", START_SECONDS)
+        self.run(f"import segedu.grading.inside as _i; _i.prepare({hidden!r}); del _i", START_SECONDS)
 
     def run(self, code: str, seconds: float, expression: str | None = None) -> Reply:
         """Execute code; with `expression`, its value comes back on the channel that prints cannot fill.
@@ -153,7 +154,7 @@ class SandboxedKernel(RunningKernel):
 
     def _drain(self, number: str, output: _Output) -> None:
         """Read to the end of a cell's output, which a flood may have cut off: then nothing more is waited for."""
-        deadline = time.monotonic() + (0 if self._deaf else 1)
+        deadline = time.monotonic() + (0 if self._deaf else LAST_OUTPUT_SECONDS)
         while not self._read_output(number, output):
             if time.monotonic() > deadline:
                 self._deaf = True

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-ALWAYS = ("__init__.py", "arguments.py", "cuda", "grading/__init__.py", "grading/wire.py", "grading/blocker.py")
+ALWAYS = ("__init__.py", "arguments.py", "cuda", "grading/__init__.py", "grading/wire.py", "grading/inside.py")
 HIDDEN = ("torch", "torchvision", "torchmetrics", "scipy", "skimage", "sklearn", "cupy", "nbval", "functorch")
 MEMORY = 4 << 30
 LARGEST_FILE = 16 << 20

@@ -45,6 +45,9 @@ class Session:
         self.allowed: Sequence[str] = tuple(master.metadata.get("segedu", {}).get("allowed", ()))
         self.solutions = {question(c): without_marks(c.source) for c in master.cells if role(c) == "answer"}
         self.names: dict[str, object] = {"__name__": "checks"}
+        self.seconds = {
+            question(c): c.metadata["segedu"].get("seconds", SECONDS) for c in master.cells if role(c) == "answer"
+        }
         self.verdicts: dict[str, tuple[str, str]] = {}  # of a question that needs no further check
         self.setup: list[str] = []
         self._new_lane = partial(Lane, sandbox, course, self.allowed)
@@ -83,6 +86,7 @@ class Session:
         """A kernel of its own for CUDA C: no Python of the submission can touch what checks it."""
         self._leave_lane()
         self.lane = self._new_lane(self.setup) if is_cuda(self.solutions[name]) else self.main
+        self.lane.seconds = self.seconds[name]
 
     def _leave_lane(self) -> None:
         if self.lane is not self.main:
@@ -110,7 +114,7 @@ class Session:
         try:
             reply = self.lane.run(source)
         except KernelTimeoutError:
-            self.verdicts[name] = results.TIMEOUT, f"the answer cell ran longer than {SECONDS:g} seconds"
+            self.verdicts[name] = results.TIMEOUT, f"the answer cell ran longer than {self.lane.seconds:g} seconds"
         except KernelDiedError as error:
             self.verdicts[name] = results.CRASHED, _crash(error)
         else:
@@ -143,7 +147,7 @@ class Session:
         except AssertionError as error:
             return results.FAILED, str(error)
         except KernelTimeoutError:
-            self._blame(name, results.TIMEOUT, f"a call ran longer than {SECONDS:g} seconds")
+            self._blame(name, results.TIMEOUT, f"a call ran longer than {self.lane.seconds:g} seconds")
             return self.verdicts[name]
         except KernelDiedError as error:
             self._blame(name, results.CRASHED, _crash(error))

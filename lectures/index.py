@@ -22,6 +22,7 @@
 # | 07 | [Metrics](07_metrics.ipynb) | confusion matrix, IoU and its many averages | 75 |
 # | 08 | [Your first CUDA kernels](08_first_kernels.ipynb) | pooling and unpooling in CUDA C, mistakes found and explained | 60 |
 # | 09 | [Convolution on the GPU](09_convolution_on_the_gpu.ipynb) | scatter and gather, tiles in shared memory and registers, traffic counted | 75 |
+# | 10 | [Reductions on the GPU](10_reductions_on_the_gpu.ipynb) | sums, cross-entropy and confusion matrix with shared memory and warp shuffles | 75 |
 #
 # The [glossary](glossary.ipynb) gives every term in English, 繁體中文, 简体中文, 한국어 and Русский.
 

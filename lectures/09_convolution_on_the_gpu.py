@@ -167,7 +167,7 @@ def conv_transpose2d_atomic(x, weight, stride, padding, order="forward"):
     return args[2]
 
 # %% [markdown]
-# Ask PyTorch: odd sizes, three channels in, two out, overlapping stamps.
+# Ask PyTorch: odd sizes, three channels in, two out, overlapping stamps. The kernel runs in check mode, so a race would be reported, too.
 
 # %%
 import torch.nn.functional as F
@@ -192,7 +192,7 @@ print("(big - big) + one =", (big - big) + one)
 # %% [markdown]
 # After each addition the sum is rounded. $10^8 + 1$ needs 9 digits, so the 1 is lost. Check mode can run the threads in reverse order.
 #
-# **Predict, then run.** Will the two results agree in every bit? In most pixels?
+# **Predict, then run.** Will the two results agree in every bit?
 
 # %%
 forward = conv_transpose2d_atomic(z, weight, 2, 1)
@@ -426,7 +426,7 @@ def conv1x1_cuda(kernel, x, weight, side=None):
 # %% [markdown]
 # ### Rung 1: naive
 #
-# Thread $t$ takes channel $m = t \bmod M$ of pixel $n = t / M$.
+# Thread $t$ takes channel $m = t \bmod M$ of pixel $n = t / M$, rounded down.
 
 # %% language="cuda" magic_args="--mode check --quiet"
 # extern "C" __global__ void naive(const float* w, const float* x, float* y,
@@ -546,7 +546,7 @@ figures.show(
 
 # %% [markdown]
 # A block computes the blue tile of `y`. It walks along the blue bands of `w` and `x`; the orange tiles are in shared memory at one moment. `__syncthreads()` is a **barrier**: no thread of the block goes on
-# before all have come.
+# before all have come. (`#define T 16` puts 16 for each `T`; `test ? p : q` is `p` where the test holds, else `q`.)
 
 # %% language="cuda" magic_args="--mode check --quiet"
 # #define T 16

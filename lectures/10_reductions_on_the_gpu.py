@@ -327,7 +327,7 @@ warp_sums((1,), (64,), (forty, sums, 40))
 print(sums.round(2), " NumPy:", forty[:32].sum().round(2), forty[32:].sum().round(2))
 
 # %% [markdown]
-# Again threads without a number bring 0. Those who learned in lecture 08 to begin with `if (i >= n) return;` may do so here, too.
+# Again threads without a number bring 0. Whoever learned in lecture 08 to begin with `if (i >= n) return;` will be tempted here, too.
 #
 # **Predict, then run.** Which lanes of the second warp are missed?
 
@@ -378,12 +378,12 @@ __device__ float block_sum(float value) {  // the result is in thread 0
 # %% jupyter={"source_hidden": true}
 # Figure: a block of 256 threads adds up in two steps
 warps = flat[4096:4352].reshape(8, 32)
-fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), width_ratios=[32, 4, 4], layout="constrained")
-figures.draw_array(axes[0], warps, title="256 losses: a row for each warp", numbers=False)
-figures.draw_array(axes[1], warps.sum(1, keepdims=True), "of_warp", fmt=".2f", fontsize=11)
-figures.draw_array(axes[2], warps.sum(keepdims=True), "thread 0", fmt=".2f", fontsize=11)
-axes[1].set_xlabel("→ shuffles", fontsize=12)
-axes[2].set_xlabel("→ shuffles", fontsize=12)
+drawn = [warps, warps.sum(axis=1, keepdims=True), warps.sum(keepdims=True)]
+titles = ["256 losses: a row for each warp", "of_warp", "thread 0"]
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), width_ratios=[20, 3, 3], layout="constrained")
+for ax, array, title in zip(axes, drawn, titles, strict=True):
+    figures.draw_array(ax, array, title, fmt=".1f", numbers=array.size < 9, fontsize=13)
+    ax.set_aspect("auto")
 figures.show(
     fig,
     alt="An array of 8 rows and 32 columns; beside it a column of 8 sums, one for each row; beside "
@@ -515,7 +515,7 @@ for name, total in (("one after another", one_by_one), ("in pairs", in_pairs(man
     print(f"{name:18} {total:.1f}   relative error {abs(total - exact) / exact:.0e}")
 
 # %% [markdown]
-# In pairs float32 is as good as its last digit. For the few numbers that remain at the end, float64 costs hardly anything: the loss below is added up in `double`.
+# One after another five digits are right; in pairs seven, all that float32 has. For the few numbers that remain at the end, float64 costs hardly anything: the loss below is added up in `double`.
 #
 # **Predict, then run.** Counting in float32: 1 is added to $2^{24} = 16777216$. What comes out?
 
@@ -692,8 +692,9 @@ for images in (1, 2):
 # $$m' = \max(m_1, m_2) \qquad\qquad s' = s_1 \cdot e^{m_1 - m'} + s_2 \cdot e^{m_2 - m'}$$
 #
 # For the gradient *every* lane needs the result. `__shfl_xor_sync(mask, value, apart)` gives lane $k$ the value of lane $k \oplus \text{apart}$: partners exchange.
+# ($\oplus$ flips the binary digits of $k$ that are 1 in `apart`: $5 \oplus 4 = 101_2 \oplus 100_2 = 001_2 = 1$, and $1 \oplus 4 = 5$.)
 #
-# **By hand, then run.** Eight lanes, apart 4, 2, 1; $5 \oplus 4 = 1$. Which lanes hold the sum at the end?
+# **By hand, then run.** Eight lanes, apart 4, 2, 1. Which lanes hold the sum at the end?
 
 # %%
 value, lanes = x.copy(), [x.copy()]
@@ -909,22 +910,26 @@ print(f"steps {by_steps:.2f}, fused {at_once:.2f}: a factor of {by_steps / at_on
 print(f"scores once, gradient once, labels once: {2 + part_labels.nbytes / part.nbytes:.2f}")
 
 # %% jupyter={"source_hidden": true}
-# Figure: bytes that each kernel reads and writes
-names = [*traffic, "fused"]
-fig, ax = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
-reads, writes = (
-    np.array([times_the_scores(c, kind) for c in (*traffic.values(), fused)])
-    for kind in ("load", "store")
-)
-ax.barh(names, reads, color="#0072B2", label="read")
-ax.barh(names, writes, left=reads, color="#E69F00", label="written")
+# Figure: bytes moved by the steps, by the fused kernel, and at least
+moved = {name: times_the_scores(c, "load") + times_the_scores(c, "store")
+         for name, c in traffic.items()}
+rows = [moved, {"": at_once}, {"": 2 + part_labels.nbytes / part.nbytes}]
+colours = figures.OKABE_ITO[[4, 1, 2, 3, 0]] / 255
+fig, ax = plt.subplots(figsize=(10, 2.9), layout="constrained")
+for k, row in enumerate(rows):
+    left = 0
+    for (name, width), colour in zip(row.items(), colours, strict=False):
+        ax.barh(k, width, left=left, color=colour if name else "#999999", edgecolor="white")
+        ax.text(left + width / 2, k, name.replace("add_", "add_\n"), ha="center", va="center")
+        left += width
+    ax.text(left + 0.05, k, f"{left:.2f}", va="center", fontsize=13)
+ax.set(yticks=range(3), yticklabels=["steps", "fused", "floor"], xlim=(0, 8))
 ax.invert_yaxis()
-ax.set_xlabel("bytes, as multiples of the scores")
-ax.legend()
+ax.set_xlabel("bytes read and written, as multiples of the scores")
 figures.show(
     fig,
-    alt="Six bars: bytes read and written by each of the five steps and by the fused kernel. The "
-    "fused bar is longer than any step's and much shorter than all five together.",
+    alt="Three bars. The steps: 7.25, made of the five kernels. The fused kernel: 3.31, less than "
+    "half. The floor: 2.22.",
 )
 
 # %% [markdown]
@@ -964,7 +969,17 @@ print(target.shape, f"  void {void:.1%}   right {right:.1%}")
 # }
 
 
+# %% [markdown]
+# Beside the NumPy of lecture 07:
+
 # %%
+def confusion_void_numpy(prediction, target, num_classes, void):
+    known = target != void
+    pair = target[known] * num_classes + prediction[known]
+    counts = np.bincount(pair, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
 def confusion_global_cuda(prediction, target, num_classes, ignore_index):
     matrix = np.zeros((num_classes, num_classes), np.uint32)
     args = (prediction, target, matrix, num_classes, target.size, ignore_index)
@@ -972,7 +987,7 @@ def confusion_global_cuda(prediction, target, num_classes, ignore_index):
     return matrix.astype(np.int64)
 
 
-expected_matrix = ops.confusion_matrix(prediction, target, 6, ignore_index=255)
+expected_matrix = confusion_void_numpy(prediction, target, 6, 255)
 compare.arrays(confusion_global_cuda(prediction, target, 6, 255), expected_matrix)
 
 # %% [markdown]
@@ -1016,8 +1031,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Neighbouring pixels mostly show the same thing. That is what makes pictures easy to look at, and histograms of them hard: nearly a whole warp wants one cell, and its additions happen one
-# after another.
+# Neighbouring pixels mostly show the same thing. That is what makes pictures easy to look at, and histograms of them hard: most of a warp wants one cell, and its additions happen one after
+# another.
 #
 # **A histogram for each block.** Each block counts in shared memory, and adds its counts to the matrix at the end. `extern __shared__` is shared memory whose size the launch says:
 # `shared_mem=`, in bytes. A thread walks over many pixels, so that a few blocks are enough.
@@ -1039,14 +1054,21 @@ figures.show(
 
 
 # %%
-def confusion_cuda(prediction, target, num_classes, ignore_index, blocks=32):
+def confusion_cuda(prediction, target, num_classes, ignore_index, kernel=confusion):
     matrix = np.zeros((num_classes, num_classes), np.uint32)
     args = (prediction, target, matrix, num_classes, target.size, ignore_index)
-    confusion((blocks,), (256,), args, shared_mem=4 * num_classes**2)
+    kernel((32,), (256,), args, shared_mem=4 * num_classes**2)
     return matrix.astype(np.int64)
 
 
-compare.arrays(confusion_cuda(prediction, target, 6, 255), expected_matrix, name="confusion_cuda")
+def torch_confusion(prediction, target, num_classes, ignore_index):
+    known = target != ignore_index
+    pair = target[known] * num_classes + prediction[known]
+    return pair.bincount(minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+options = dict(num_classes=6, ignore_index=255, reference=torch_confusion)
+compare.with_torch(confusion_cuda, prediction, target, **options)
 
 # %% [markdown]
 # **Predict, then run.** 32 blocks, 36 cells. How many atomics go to the matrix now, at most?
@@ -1059,6 +1081,24 @@ for memory in ("shared", "global"):
     print(f"atomics in {memory} memory: {counts.total('accesses', memory, 'atomic')}")
 
 # %% [markdown]
+# A wrong one: rows and columns exchanged, as some libraries have them.
+#
+# **Predict, then run.** Which numbers stay right?
+
+# %%
+pair = "target[i] * classes + prediction[i]"
+swapped = changed(confusion, pair, "prediction[i] * classes + target[i]")
+
+
+def confusion_swapped(prediction, target, num_classes, ignore_index):
+    return confusion_cuda(prediction, target, num_classes, ignore_index, kernel=swapped)
+
+
+compare.with_torch(confusion_swapped, prediction, target, **options)
+
+# %% [markdown]
+# The diagonal stays, and two zeros that face each other. IoU and Dice of the next section would not even notice: they treat rows and columns alike. Accuracy of a class would.
+#
 # **Break it: predict, then run.** First the zeros are forgotten, then the first barrier. What will each message name?
 
 # %%
@@ -1181,8 +1221,15 @@ with cuda_ops.mode("check"):
     loss, dx = cuda_ops.cross_entropy_with_gradient(z, y, **options)
     matrix = cuda_ops.confusion_matrix(prediction, target, 6, 255)
 print("confusion matrix as expected:", np.array_equal(matrix, expected_matrix))
-compare.with_torch(lambda *args, **kwargs: loss, z, y, **options, reference=F.cross_entropy,
-                   backward=lambda g: g * dx)
+
+
+def library_loss(logits, target, **options):
+    return loss
+
+
+compare.with_torch(
+    library_loss, z, y, **options, reference=F.cross_entropy, backward=lambda g: g * dx
+)
 
 # %% [markdown]
 # Counts say what a kernel asks of memory. How long it takes only a GPU can say. `python -m segedu gpu-check` measures that on a machine that has one, and writes a record. The cell below
@@ -1305,7 +1352,8 @@ explore(logarithm=4, after=2, partners="near")
 # 4. By hand: $2^{25}$ ones are added up in float32, one after another. What comes out? And in pairs?
 # 5. *Loss kernel.* Give `cross_entropy` class weights, as `F.cross_entropy(…, weight=w)` has them. What is the mean divided by?
 # 6. *Histogram kernel.* Count the grey values 0 to 255 of a photograph: 256 cells in shared memory. Compare with `np.bincount`.
-# 7. A class is ruled out by a score of $-\infty$. What does `cross_entropy` give if it starts with `m = x[0], s = 1` and goes on from class 1, and class 0 is ruled out? Why does $-3.4 \cdot 10^{38}$ help?
+# 7. Classes 0 and 1 are ruled out by scores of $-\infty$. What does `cross_entropy` give if it starts with `m = x[0], s = 1` and goes on from class 1? Why does
+#    $-3.4 \cdot 10^{38}$ help?
 # 8. By hand: scores of 19 classes, 1024×2048 pixels, labels of 8 bytes. How many bytes must a loss with gradient move at least? How long does that take at 1000 GB/s?
 # 9. ADE20K has 150 classes. How many bytes has a confusion matrix in shared memory? A block has 48 KiB. What could one do?
 #
@@ -1313,13 +1361,14 @@ explore(logarithm=4, after=2, partners="near")
 #
 # 1. 4 rounds of 8, 4, 2, 1 additions. Round 2 has `half` 4: $s_1 \leftarrow s_1 + s_5$.
 # 2. After 4: $1 + 1 = 2$ (past the end: its own). After 2: lane 7 has $2 + 2 = 4$, so $2 + 4 = 6$. After 1: lane 6 holds $12 + 12 = 24$, so $6 + 24 = 30$. Of no use.
-# 3. In `block_sums`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ (`-INFINITY`) for threads without a number. With 0, a block of negative numbers that is not full has the
+# 3. In `block_sums`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ for threads without a number: `-__int_as_float(0x7f800000)`, or
+#    `-3.4e38f`. With 0, a block of negative numbers that is not full has the
 #    maximum 0, which is not among them.
 # 4. $2^{24} = 16777216$: from there on adding 1 changes nothing. In pairs $2^{25}$, exactly: every sum is a power of two.
 # 5. `loss = w[label] * (…)`, and `scale * w[label] * (p - (c == label))`. The mean is divided by the sum of `w[label]` over the pixels that count, so `scale` is 1 over that sum.
 # 6. `confusion` with `cells = 256` and `counts[image[i]]`, `image` as `const unsigned char*`, `shared_mem=1024`.
-# 7. NaN: $m = -\infty$, and as long as all scores are $-\infty$, or at the first finite one, $e^{m - m'}$ is harmless, but $e^{-\infty - (-\infty)}$ is $e^{\text{NaN}}$. With
-#    $-3.4 \cdot 10^{38}$ there is no $\infty - \infty$: the class adds $e^{-\infty} = 0$.
+# 7. NaN: at class 1, $m = m' = -\infty$, and $e^{m - m'} = e^{-\infty + \infty}$ is NaN; it stays. With $-3.4 \cdot 10^{38}$ (nearly the lowest float32) $m$ is never infinite, and the
+#    class adds $e^{-\infty} = 0$. PyTorch agrees.
 # 8. $1024 \cdot 2048 \cdot (19 \cdot 4 \cdot 2 + 8) = 335{,}544{,}320$ bytes; 0.34 ms.
 # 9. $150^2 \cdot 4 = 90000$ bytes, too many. Count in global memory (the library does), or give each block some rows of the matrix.
 #

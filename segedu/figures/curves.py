@@ -33,11 +33,11 @@ def learning_curve(*histories, names=None) -> Figure:
         steps, values = history.curve("miou")
         _draw(right, steps, [100 * value for value in values], colour, "batches")
         steps, values = history.curve("val_miou")
-        right.plot(steps, [100 * value for value in values], "o-", color=colour, mec="white", label="validation")
-    left.set(xlabel="step", ylabel="loss")
-    right.set(xlabel="step", ylabel="mean IoU, %")
-    left.set_ylim(bottom=0)
-    right.set_ylim(bottom=0)
+        other = colour if len(histories) > 1 else _ORANGE
+        right.plot(steps, [100 * value for value in values], "o-", color=other, mec="white", label="validation")
+    for ax, label in ((left, "loss"), (right, "mean IoU, %")):
+        ax.set(xlabel="step", ylabel=label)
+        ax.set_ylim(0, 1.05 * max(ax.get_ylim()[1], 1e-9))
     if names:
         left.legend()
     elif any(history.curve("val_miou")[0] for history in histories):

@@ -140,7 +140,7 @@ def _train(given: dict) -> int:
         _say(first, f"{len(trainer.dataset)} images, {trainer.settings.steps} steps of {trainer.settings.batch}.")
     if first:
         run.write_options(folder, options)
-    history = trainer.fit()
+    history = trainer.fit(show=True)
     trainer.machine.close()
     if first:
         _report(trainer, history, folder)

@@ -1,9 +1,10 @@
-"""What is seen of a run while it runs: a bar in a terminal, a live curve in a notebook, or nothing."""
+"""What is seen of a run while it runs: a bar in a terminal, a live curve in a notebook, lines in a log, or nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 
@@ -25,8 +26,17 @@ class Watcher:
     def validating(self, done: int, total: int) -> None:
         """After every validation image."""
 
-    def stopped(self) -> None:
-        """After a stop that was asked for."""
+
+class Lines(Watcher):
+    """A line now and then: at every validation, and every ten seconds."""
+
+    printed = -10.0
+
+    def step(self, record: dict[str, float]) -> None:
+        now = time.monotonic()
+        if "val_miou" in record or now - self.printed >= 10:
+            self.printed = now
+            print(f"step {record['step']}/{self.last}: {in_words(record)}", flush=True)
 
 
 class Bar(Watcher):
@@ -38,12 +48,12 @@ class Bar(Watcher):
 
         columns = (
             MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("loss {task.fields[loss]}  mIoU {task.fields[miou]}  {task.fields[validation]}"),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[said]}{task.fields[validation]}"),
+            TimeRemainingColumn(compact=True),
         )
         self.bar = Progress(*columns, refresh_per_second=4)
-        self.task = self.bar.add_task("", total=last, completed=trainer.step, loss="…", miou="…", validation="")
+        self.task = self.bar.add_task("", total=last, completed=trainer.step, said="…", validation="")
 
     def __enter__(self) -> Bar:
         self.bar.start()
@@ -53,13 +63,13 @@ class Bar(Watcher):
         self.bar.stop()
 
     def step(self, record: dict[str, float]) -> None:
-        fields = {"loss": f"{record['loss']:.3f}", "miou": percent(record.get("miou"))}
-        if record.get("val_miou") is not None:
-            fields["validation"] = f"validation {percent(record['val_miou'])}"
+        fields = {"said": in_words({name: record.get(name) for name in ("loss", "miou")})}
+        if "val_miou" in record:
+            fields["validation"] = f", validation {percent(record['val_miou'])}"
         self.bar.update(self.task, completed=record["step"], **fields)
 
     def validating(self, done: int, total: int) -> None:
-        self.bar.update(self.task, validation=f"validating {done}/{total}")
+        self.bar.update(self.task, validation=f", validating {done}/{total}")
 
 
 @contextlib.contextmanager
@@ -68,17 +78,37 @@ def advancing(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn(what), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, _: bar.update(task, completed=done)
+
+
+def in_words(record: dict[str, float]) -> str:
+    """
+    >>> in_words({"step": 3, "loss": 0.51234, "miou": 0.25, "val_miou": None})
+    'loss 0.512, mIoU 25.0 %, validation –'
+    """
+    words = [f"loss {record['loss']:.3f}", f"mIoU {percent(record.get('miou'))}"]
+    return ", ".join([*words, *([f"validation {percent(record['val_miou'])}"] if "val_miou" in record else [])])
 
 
 def percent(value: float | None) -> str:
     return "–" if value is None or value != value else f"{100 * value:.1f} %"
 
 
+def in_notebook() -> bool:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
 def watcher(trainer: object, last: int, show: bool | None) -> Watcher:
-    """What suits the place where Python runs."""
+    """What suits the place where Python runs; `show=True` wants at least lines."""
     if show is False or trainer.machine.rank:
         return Watcher(trainer, last)
-    return Bar(trainer, last) if show or sys.stderr.isatty() else Watcher(trainer, last)
+    if in_notebook():
+        from segedu.training.live import Live
+
+        return Live(trainer, last)
+    if sys.stdout.isatty():
+        return Bar(trainer, last)
+    return Lines(trainer, last) if show else Watcher(trainer, last)

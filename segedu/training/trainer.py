@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -111,7 +112,6 @@ class Trainer:
                 if due or stopping:
                     self.save()
                 if stopping:
-                    watch.stopped()
                     break
         return self.history
 
@@ -229,8 +229,7 @@ class Trainer:
             optimizer = {**optimizer, "param_groups": self.optimizer.state_dict()["param_groups"]}
         self.optimizer.load_state_dict(optimizer)
         if self.schedule is not None and changes:
-            for _ in range(state["step"]):
-                self.schedule.step()
+            self._replay_schedule(state["step"])
         elif self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
         self.machine.load_state_dict(state["machine"])
@@ -239,6 +238,12 @@ class Trainer:
             self.history = History.read(self.history.path)
             self.history.rewind(self.step)
         return changes
+
+    def _replay_schedule(self, steps: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # PyTorch misses the steps of the optimiser, which were loaded
+            for _ in range(steps):
+                self.schedule.step()
 
     def state_dict(self) -> dict[str, object]:
         """All that the next step depends on, as arrays, numbers and strings; beside it, what `predict` must know."""

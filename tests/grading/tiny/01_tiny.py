@@ -25,7 +25,7 @@ x = rng.standard_normal((3, 4))
 compare.arrays(double(x), 2 * x).check()
 
 
-# %% segedu={"role": "answer", "question": "quadruple", "seconds": 6}
+# %% segedu={"role": "answer", "question": "quadruple", "seconds": 15}
 def quadruple(x):
     ### BEGIN SOLUTION
     return double(double(x))

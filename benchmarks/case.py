@@ -15,7 +15,7 @@ from segedu import compare
 
 Shape = tuple[int, ...]
 
-FORWARD, GRADIENT, WITH_GRADIENT = "forward", "gradient", "with gradient"
+FORWARD, GRADIENT, WITH_GRADIENT, STEP = "forward", "gradient", "with gradient", "step"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Case:
     """One thing to time: our call and PyTorch's, which must return the same.
 
     Args:
-        direction: "forward"; "gradient", the backward alone; "with gradient", the result and its gradient together.
+        direction: "forward"; "gradient", the backward alone; "with gradient", the result and its gradient together;
+            "step", of training.
         ours: returns one array, a number, or a tuple of them.
         pytorch: returns the same as tensors.
         reads: the arrays that any implementation has to read, each once.

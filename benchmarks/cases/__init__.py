@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from benchmarks.case import Operator
-from benchmarks.cases import convolution, layers, losses, metrics, pooling, resizing
+from benchmarks.cases import convolution, layers, losses, metrics, pooling, resizing, training
 
 OPERATORS: list[Operator] = [
-    operator for module in (pooling, resizing, convolution, layers, losses, metrics) for operator in module.OPERATORS
+    operator
+    for module in (pooling, resizing, convolution, layers, losses, metrics, training)
+    for operator in module.OPERATORS
 ]
 
 

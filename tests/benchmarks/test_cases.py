@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import cases
+from benchmarks.case import WrongResultError
 from segedu import numpy_ops
 
 # The answers of dropout are random: nothing to compare them with before timing them.
@@ -96,3 +97,10 @@ def test_transposed_convolution_counts_from_its_input():
 def test_only_chooses_by_regular_expression():
     assert [operator.name for operator in cases.chosen("^conv 1×1$")] == ["conv 1×1"]
     assert cases.chosen() == cases.OPERATORS
+
+
+def test_a_training_step_with_a_slightly_wrong_gradient_is_refused(monkeypatch):
+    right = numpy_ops.relu_backward
+    monkeypatch.setattr(numpy_ops, "relu_backward", lambda grad, x: right(grad, x) * grad.dtype.type(1.01))
+    with pytest.raises(WrongResultError):
+        case_of("U-Net step", (2, 3, 16, 16), "step").check()

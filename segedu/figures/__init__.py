@@ -1,4 +1,4 @@
-"""Figures in one style, each with alternative text. Only the lectures and a training run's pictures import this room."""
+"""Figures in one style, each with alternative text. Only lectures and the pictures of training import this room."""
 
 from segedu.figures.arrays import arrays_row, draw_array, format_number
 from segedu.figures.curves import learning_curve

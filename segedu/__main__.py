@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,13 +21,22 @@ def notebooks(arguments: Sequence[str]) -> int | None:
 
 def bench(arguments: Sequence[str]) -> int | None:
     """Time every operator beside PyTorch's."""
+    return _of_the_clone("benchmarks.__main__").main(arguments)
+
+
+def gpu_check(arguments: Sequence[str]) -> int | None:
+    """On a machine with an NVIDIA GPU: check and time all that runs there."""
+    return _of_the_clone("benchmarks.gpu.__main__").main(arguments)
+
+
+def _of_the_clone(module: str) -> ModuleType:
     if not (ROOT / "benchmarks" / "__main__.py").is_file():
         raise SystemExit(
             f"The benchmarks are not part of the installed package: there is no benchmarks/ in {ROOT}. "
             "Run this command from a clone of the course."
         )
     sys.path.insert(0, str(ROOT))
-    return importlib.import_module("benchmarks.__main__").main(arguments)
+    return importlib.import_module(module)
 
 
 def train(arguments: Sequence[str]) -> int | None:
@@ -57,6 +67,7 @@ def grade(arguments: Sequence[str]) -> int | None:
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "notebooks": notebooks,
     "bench": bench,
+    "gpu-check": gpu_check,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

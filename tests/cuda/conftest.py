@@ -1,4 +1,4 @@
-"""Tests of kernels on the CPU mean the CPU, also on a machine with a GPU: `cuda.empty` gives them NumPy's arrays."""
+"""Tests look at NumPy's arrays, also on a machine with a GPU: there `cuda.empty` would give them CuPy's."""
 
 import sys
 
@@ -9,8 +9,8 @@ from tests.cuda import fake_cupy
 
 
 @pytest.fixture(autouse=True)
-def on_the_cpu(request, monkeypatch):
-    if not request.node.get_closest_marker("gpu"):
+def empty_is_numpys(request, monkeypatch):
+    if request.node.path.name != "test_gpu.py":
         monkeypatch.setattr(arrays, "gpu_available", lambda: False)
 
 

@@ -19,6 +19,7 @@ def _missing_compiler() -> str | None:
 NO_COMPILER = _missing_compiler()
 needs_compiler = pytest.mark.skipif(NO_COMPILER is not None, reason=f"needs a C++ compiler: {NO_COMPILER}")
 both_modes = pytest.mark.parametrize("mode", ["check", "fast"])
+every_mode = pytest.mark.parametrize("mode", ["check", "fast", pytest.param("gpu", marks=pytest.mark.gpu)])
 both_orders = pytest.mark.parametrize("order", ["forward", "reverse"])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from segedu import cuda
 from segedu.cuda import RawModule
-from tests.cuda.kernels import both_modes, both_orders, error_of, floats, needs_compiler
+from tests.cuda.kernels import both_orders, error_of, every_mode, floats, needs_compiler
 
 pytestmark = needs_compiler
 
@@ -26,7 +26,7 @@ extern "C" __global__ void max_pool(const float* x, float* y, int height, int wi
 """
 
 
-@both_modes
+@every_mode
 @both_orders
 def test_a_pooling_kernel_finds_the_maxima(rng, mode, order):
     x, y = floats(rng, 32, 48), cuda.empty((16, 24))

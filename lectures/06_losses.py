@@ -13,7 +13,7 @@
 # 6. say why IoU itself cannot be trained,
 # 7. predict what each loss does to a rare class, and check it.
 #
-# About 90 minutes without the parts marked *at home*; a good place for a break is after section 8. You need lecture 00 (one-hot vectors) and derivatives of $\log$, $e^x$ and
+# About 90 minutes without the parts marked *at home*, and 10 more for section 11 after lecture 08; a good place for a break is after section 8. You need lecture 00 (one-hot vectors) and derivatives of $\log$, $e^x$ and
 # fractions.
 
 # %%
@@ -385,7 +385,7 @@ figures.show(
 )
 
 # %% [markdown]
-# IoU is the overlap divided by the union; section 11 recalls it. Large things lose their rims. Thin things *are* rim: whoever learns these labels calls poles
+# IoU is the overlap divided by the union; section 12 recalls it. Large things lose their rims. Thin things *are* rim: whoever learns these labels calls poles
 # sky. And sky gains so many false pixels that only half of the union is overlap.
 #
 # No error is raised, and the loss falls as it should. Two more ways to miss it: CamVid's void is 11, and a network with 12 outputs accepts that as a twelfth class. And a void
@@ -737,7 +737,108 @@ for k, name in enumerate(masks.classes):
 # *overlap* in place of pixels.
 
 # %% [markdown]
-# ## 11 · Overlap as a loss: soft Dice and soft Jaccard
+# ## 11 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda, cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# Loss and gradient need the same exponentials, so one kernel computes both. A thread takes one pixel and walks over its classes. They lie $P$ numbers apart in memory, $P$ being the pixels of an image:
+# `x[k * P]` is the score of class $k$. `share` is one divided by the number of labelled pixels.
+#
+# $$m = \max_k x_k \qquad s = \sum_k e^{x_k - m} \qquad \ell = \log s - (x_y - m) \qquad \frac{\partial \ell}{\partial x_k} = \frac{e^{x_k - m}}{s} - t_k$$
+
+# %% language="cuda" magic_args="--quiet --module entropy" tags=["raises-exception"]
+# extern "C" __global__ void pixel_losses(const float* x, const long long* labels, float* loss,
+#                                       float* dx, int classes, int P, int pixels,
+#                                       long long ignore_index, float share) {
+#     int i = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (i >= pixels) return;
+#     int first = i / P * classes * P + i % P;
+#     x += first, dx += first;
+#     long long y = labels[i];
+#     bool is_void = y == ignore_index;
+#     assert(is_void || (0 <= y && y < classes));
+#     float m = x[0], s = 0;
+#     for (int k = 1; k < classes; ++k) m = fmaxf(m, x[k * P]);
+#     for (int k = 0; k < classes; ++k) s += expf(x[k * P] - m);
+#     loss[i] = is_void ? 0 : logf(s) - (x[y * P] - m);
+#     for (int k = 0; k < classes; ++k)
+#         dx[k * P] = is_void ? 0 : (expf(x[k * P] - m) / s - (k == y)) * share;
+# }
+
+# %% [markdown]
+# `assert` stops a kernel where something is false that must be true: here, that a label is void or names a class. The losses are added up in NumPy.
+
+# %%
+def cross_entropy_cuda(logits, target, ignore_index=-100, kernel=None):
+    labelled = (target != ignore_index).sum()
+    losses, dx = np.empty(target.shape, np.float32), np.empty_like(logits)
+    sizes = logits.shape[1], target[0].size, target.size
+    args = logits, target, losses, dx, *sizes, ignore_index, np.float32(1 / labelled)
+    (kernel or pixel_losses)((-(-target.size // 128),), (128,), args)
+    return losses.sum() / np.float32(labelled), dx
+
+
+def loss_cuda(logits, target, ignore_index=-100, kernel=None):
+    return cross_entropy_cuda(logits, target, ignore_index, kernel)[0]
+
+# %% tags=["raises-exception"]
+compare.with_torch(
+    loss_cuda, z, z_target, ignore_index=255, reference=F.cross_entropy,
+    backward=lambda g: g * cross_entropy_cuda(z, z_target, 255)[1],
+)
+
+# %% [markdown]
+# The photograph of section 9 after its training; the judges are our own whole-array functions. Its labels are a view, every fifth pixel of a larger map. A kernel needs numbers without gaps,
+# hence `np.ascontiguousarray`.
+
+# %% tags=["raises-exception"]
+trained = np.ascontiguousarray(coffee_logits, np.float32)
+truth = np.ascontiguousarray(coffee_labels[None])
+loss, gradient = cross_entropy_cuda(trained, truth)
+print(f"loss: {loss:.4f}, in NumPy {cross_entropy_numpy(trained, truth):.4f}")
+expected = cross_entropy_backward_numpy(1.0, trained, truth)
+compare.arrays(gradient, expected, name="gradient on the photograph")
+
+# %% [markdown]
+# **Break it.** The kernel is right; somebody calls it without `ignore_index`, and void is 255 in `z_target`.
+#
+# **Predict, then run.** Without the assertion, what would `x[y * P]` read? The cell also prints the place of the first void pixel: which thread complains first?
+
+# %% tags=["raises-exception"]
+checked = cuda.RawModule(entropy.code, mode="check").get_function("pixel_losses")
+
+
+def loss_without_void(logits, target):
+    return loss_cuda(logits, target, kernel=checked)
+
+
+print("first void pixel:", np.flatnonzero(z_target == 255)[0])
+compare.with_torch(loss_without_void, z, z_target, reference=F.cross_entropy)
+
+# %% [markdown]
+# A number $255 \cdot 63$ places further on, far behind the 5 classes of this pixel. PyTorch's own kernel asserts the same; on a GPU its message, *device-side assert triggered*, names neither pixel nor
+# label. A label that is not void and names no class is a frequent reason.
+#
+# The library's `cuda_ops.cross_entropy` has the signature of `numpy_ops.cross_entropy`, with weights and smoothing; `mode("check")` has every access checked.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    report = compare.with_torch(cuda_ops.cross_entropy, z, z_target, **options, label_smoothing=0.1)
+report
+
+# %% [markdown]
+# **Won and lost.** One pass, and no arrays for $\log p$, $p$ and $t$, each as large as the scores; but every exponential is computed twice, and the sum over the pixels is left over. Lecture 10 does such sums on
+# the GPU.
+
+# %% [markdown]
+# ## 12 · Overlap as a loss: soft Dice and soft Jaccard
 #
 # Let $A$ be the pixels predicted as some class, $B$ those that truly are. Two measures of how well they overlap:
 #
@@ -844,7 +945,7 @@ for s in (0, 0.01, 1):
 # sums over each image; and V-Net (2016) squares the terms below the fraction bar. Two papers with "Dice loss" may mean different numbers: say which.
 
 # %% [markdown]
-# ## 12 · Why not IoU itself?
+# ## 13 · Why not IoU itself?
 #
 # IoU is what segmentation is judged by. Why not train it? Take eight pixels, four of the class. Each has a score $x$ for the class, and score 0 for the rest. It is predicted as
 # the class if $x > 0$; softmax gives the class $e^x / (e^x + 1) = 1 / (1 + e^{-x})$. Now move *one* score, that of a pixel that belongs to the class.
@@ -903,11 +1004,11 @@ print(f"soft Jaccard is largest, {soft.max():.2f}, at {moved[soft.argmax()]:.2f}
 print(f"; IoU is {hard[soft.argmax()]:.2f} there")
 
 # %% [markdown]
-# Near it, but not the same: whoever climbs soft Jaccard to the top passes the best IoU. Such a loss is called a **surrogate**: it stands in for what we want. Section 14 has
+# Near it, but not the same: whoever climbs soft Jaccard to the top passes the best IoU. Such a loss is called a **surrogate**: it stands in for what we want. Section 15 has
 # another.
 
 # %% [markdown]
-# ## 13 · The gradient of Dice
+# ## 14 · The gradient of Dice
 #
 # Write $I = \sum_i p_i t_i$ and $S = \sum_i p_i + \sum_i t_i$ for one class, and leave $s$ out for a moment. Move one $p_i$: the numerator $2I$ changes by $2t_i$, the
 # denominator $S$ by 1. By the quotient rule
@@ -1015,7 +1116,7 @@ figures.show(
 # and others, 2021).
 
 # %% [markdown]
-# ## 14 · Lovász: joining the dots
+# ## 15 · Lovász: joining the dots
 #
 # Where all probabilities are 0 or 1, soft Jaccard (without $s$) is IoU; in between, its formula simply goes on. The **Lovász** loss starts from the same values of IoU and joins
 # them with straight pieces.
@@ -1205,7 +1306,7 @@ compare.with_torch(
 compare.arrays(lovasz_softmax_numpy(z64, full_target), lovasz_softmax(z64, full_target))
 
 # %% [markdown]
-# ## 15 · A rare class under four losses
+# ## 16 · A rare class under four losses
 #
 # Now the same small model under each loss. Task: find one rare class in drawn streets, everything else is "other". From each pixel come 33 numbers: colour, place, products of
 # these, mean colours around it, and how far it differs from them. One matrix makes two scores of them.
@@ -1354,7 +1455,7 @@ for rare in ("sign", "pole"):
 # It does. On signs, where plain cross-entropy had found most, there was nothing to gain: 0.55 against 0.60. Try a threshold before you change the loss.
 
 # %% [markdown]
-# ## 16 · Try it yourself (at home)
+# ## 17 · Try it yourself (at home)
 #
 # Three scores of one pixel and its truth. Watch probabilities, loss and gradient. Make it sure and right, then sure and wrong.
 
@@ -1419,15 +1520,15 @@ explore(x0=-2.0, x1=4.0, x2=0.0, truth=0)
 # 5. A constant network gives every pixel the same probabilities. Which are best under cross-entropy, if 70 % of the pixels are class 0 and 30 % class 1? And with weights 3/7
 #    and 1?
 # 6. Lovász: labels (1, 0, 0), probabilities (0.5, 0.8, 0.1). By hand, then with `lovasz_numpy`.
-# 7. Run section 15 for `"car"` in place of `"sign"`, and print `on_test_streets("car", name)[:, 2]`. Does the same loss reach the largest IoU in each draw?
+# 7. Run section 16 for `"car"` in place of `"sign"`, and print `on_test_streets("car", name)[:, 2]`. Does the same loss reach the largest IoU in each draw?
 #
 # <details><summary>Answers</summary>
 #
 # 1. $\log 4 = 1.386$; gradient (0.25, 0.25, 0.25, −0.75).
-# 2. $p_1 = e^{x_1}/(e^{x_0} + e^{x_1}) = 1/(1 + e^{-(x_1 - x_0)})$, the logistic sigmoid. Section 12 uses it.
+# 2. $p_1 = e^{x_1}/(e^{x_0} + e^{x_1}) = 1/(1 + e^{-(x_1 - x_0)})$, the logistic sigmoid. Section 13 uses it.
 # 3. NaN in both: a mean of nothing. Skip the picture; otherwise one NaN spoils every weight.
 # 4. With $U = \sum p + \sum t - I + s$: $\partial J/\partial p_i = t_i / U - (1 - t_i)(I + s)/U^2$.
-#    The loss of $C$ classes takes $-1/C$ of it, then the softmax step of section 13.
+#    The loss of $C$ classes takes $-1/C$ of it, then the softmax step of section 14.
 # 5. (0.7, 0.3), the shares themselves: there the mean of $p - t$ is 0. With the weights, (0.5, 0.5).
 # 6. Errors 0.5, 0.8, 0.1. Order: pixel 1, 0, 2. $\Delta$: 1/2, 2/2, 3/3. Loss $0.8 \cdot 0.5 + 0.5 \cdot 0.5 + 0.1 \cdot 0 = 0.65$.
 # 7. No. We got the largest IoU with soft Dice in draw 0, and with Lovász, 0.03 or less above plain cross-entropy, in draws 1 and 2.

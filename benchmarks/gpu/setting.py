@@ -55,6 +55,11 @@ class Setting:
         return cupy
 
     @property
+    def times(self) -> int:
+        """By how much batches that are timed grow where there is room: a call should last longer than its asking."""
+        return 4 if not self.dry and torch.cuda.get_device_properties(0).total_memory > 40 * 2**30 else 1
+
+    @property
     def left(self) -> float:
         """Seconds until no new work is begun."""
         return self.seconds - (time.monotonic() - self.started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes as c
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,9 @@ CODES = {
     "Q": (np.uint64, c.c_uint64),
     "f": (np.float32, c.c_float),
     "d": (np.float64, c.c_double),
+}
+LIMITS = {
+    code: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for code, (kind, _) in CODES.items() if code in "bBhHiIqQ"
 }
 
 
@@ -38,7 +42,7 @@ class Parameter:
     def is_pointer(self) -> bool:
         return self.kind in "PC"
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype | None:
         return np.dtype(CODES[self.code][0]) if self.code in CODES else None
 
@@ -54,6 +58,8 @@ def check_count(kernel: str, parameters: Sequence[Parameter], arguments: Sequenc
 
 def check_array(kernel: str, number: int, parameter: Parameter, value) -> None:
     """Raises TypeError or ValueError where `value` is no array that the pointer may point to."""
+    if type(value) is np.ndarray and value.flags.carray and value.dtype == parameter.dtype and parameter.lanes == 1:
+        return  # nearly always; the messages below cost more than a launch
     where = f"{kernel}: argument {number} ({parameter.name})"
     if not all(hasattr(value, name) for name in ("dtype", "strides", "nbytes")) or isinstance(value, np.generic):
         raise TypeError(f"{where} is a pointer: pass an array, not {_kind(value)}")
@@ -81,6 +87,10 @@ def scalar(kernel: str, number: int, parameter: Parameter, value):
         TypeError: it is of another type. CuPy would hand over its bits unchanged: 1.0 for an int would arrive as 0.
         ValueError: it does not fit.
     """
+    if type(value) is int and parameter.code in LIMITS and parameter.lanes == 1:
+        low, high = LIMITS[parameter.code]
+        if low <= value <= high:  # nearly always
+            return CODES[parameter.code][1](value)
     where = f"{kernel}: argument {number} ({parameter.name})"
     if parameter.code not in CODES or parameter.lanes > 1:
         return _bytes(where, parameter, value)

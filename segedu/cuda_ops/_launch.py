@@ -19,7 +19,7 @@ from segedu.cuda.source import find_kernels
 
 MODES = ("auto", "gpu", "check", "fast")
 FOLDER = Path(__file__).parent
-TYPES = {"float32": "float", "float64": "double"}
+TYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 THREADS = 256  # of a block: enough to hide latencies on every GPU, few enough to fill small ones
 
 _mode: ContextVar[str] = ContextVar("mode", default="auto")
@@ -269,7 +269,7 @@ class Kernels:
             return
         dtype = np.dtype(dtype)
         ready = [dtype.type(value) if type(value) is float else value for value in args]
-        kernel = _kernel(self.file, name, TYPES.get(dtype.name, "float"), current_mode())
+        kernel = _kernel(self.file, name, TYPES.get(dtype, "float"), current_mode())
         kernel(threads.grid, threads.block, tuple(ready), shared_mem=shared_mem, order=_order.get())
 
 

@@ -184,6 +184,10 @@ figures.show(
 #     if (t == 0) sums[blockIdx.x] = s[0];
 # }
 
+# %% [markdown]
+# Read it: `__shared__` declares the array of the block. `condition ? a : b` is `a` where the condition holds, else `b`. Each thread brings one number; then half of the threads add, then a
+# quarter, and so on (`half /= 2`). Thread 0 writes the result. The block must have a power of two of threads, at most 256.
+
 # %%
 sums = np.empty(1, np.float32)
 block_sums((1,), (8,), (x, sums, 8))
@@ -197,8 +201,19 @@ no_barrier = changed(block_sums, "        __syncthreads();\n    }", "    }")
 attempt(no_barrier, (1,), (8,), (x, sums, 8))
 
 # %% [markdown]
-# Read it: thread 0 reads `s[1]` in its second round, thread 1 writes `s[1]` in its first one, and without a barrier thread 0 may be a round ahead. A **missing barrier is a data
-# race**, here between rounds. The barrier must stand where *all* threads pass:
+# Thread 0 reads `s[1]` in its last round, thread 1 writes `s[1]` in its first one, and without a barrier thread 0 may be rounds ahead. A **missing barrier is a data
+# race**, here between rounds.
+#
+# **By hand, then run.** `mode="fast"` checks nothing and runs one thread after another until a barrier: thread 0 makes all of its rounds before thread 1 begins. Which sum comes out instead
+# of 24?
+
+# %%
+unchecked = cuda.RawModule(no_barrier.module.code, mode="fast").get_function("block_sums")
+unchecked((1,), (8,), (x, sums, 8))
+print(sums)
+
+# %% [markdown]
+# $3 + 4 + 7 + 1 = 15$: thread 0 adds $s_4$, $s_2$ and $s_1$ as they were at the beginning. The barrier must stand where *all* threads pass.
 #
 # **Predict, then run.** Only threads that add have something to wait for. Why not put the barrier into the `if`?
 
@@ -211,7 +226,7 @@ in_branch = changed(
 attempt(in_branch, (1,), (8,), (x, sums, 8))
 
 # %% [markdown]
-# A barrier waits for *every* thread of the block, and four of them never come. A GPU may hang, or go on with wrong numbers.
+# A barrier waits for *every* thread of the block. Threads 4 to 7 skip the `if` in every round and return. A GPU may hang, or go on with wrong numbers.
 #
 # **Predict, then run.** Six numbers, eight threads, and nobody puts zeros into the two empty places. What do they hold?
 
@@ -253,8 +268,8 @@ compare.arrays(tree_sum_cuda(flat), flat.sum(), length=flat.size)
 # }
 
 # %% [markdown]
-# Shared memory comes in 32 **banks**, and element $k$ lies in bank $k \bmod 32$. In one turn a bank gives one word. If lanes of a warp want different words of one bank, they wait: a
-# **bank conflict**.
+# Shared memory comes in 32 **banks**, and element $k$ lies in bank $k \bmod 32$. In one turn a bank gives one word of 4 bytes. The 32 threads of a **warp**, its **lanes**, ask together;
+# if they want different words of one bank, they wait: a **bank conflict**.
 #
 # **Predict, then run.** In its second round thread $t$ reads element $4t$. How many different banks hold 0, 4, 8, …, 124? Which version needs more turns?
 
@@ -267,14 +282,14 @@ for name, kernel in (("far", block_sums), ("near", near_sums)):
     print(f"{name:4}  sum {sums[0]:.2f}   requests {requests}   turns {turns}")
 
 # %% [markdown]
-# `cuda.profile` counts what a kernel does to memory. A *request* is what a warp asks for at once. Partners far away need one turn for each request, partners nearby several. Same sum,
+# `cuda.profile` runs a kernel in check mode and counts what it does to memory. A *request* is what a warp asks for at once. Partners far away need one turn for each request, partners nearby several. Same sum,
 # same number of additions, other places in memory.
 
 # %% [markdown]
 # ## 4 · Warp shuffles: 32 threads that look at each other's numbers
 #
-# The 32 threads of a **warp** run together; the place of a thread in its warp is its **lane**. A lane can read a variable of another lane, without shared memory and without a
-# barrier:
+# The 32 threads of a warp run together. A thread's own variables are kept in **registers**, which no other thread can reach, with one exception: a lane can read a variable of another lane
+# of its warp, without shared memory and without a barrier.
 #
 # `__shfl_down_sync(mask, value, apart)` gives lane $k$ the `value` of lane $k + \text{apart}$. Past the end a lane gets its own.
 #
@@ -306,7 +321,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Lane 0 holds the sum, 24. The other lanes added too, and hold numbers of no use. That costs nothing: they would have waited.
+# Lane 0 holds the sum, 24. The other lanes added too, and hold numbers of no use. That costs nothing: they would have waited. In the kernel below, `__device__` marks a function that
+# kernels call.
 
 # %% language="cuda" magic_args="--mode check --quiet"
 # __device__ float warp_sum(float value) {
@@ -391,7 +407,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Several kernels of this section need `block_sum`, so it is kept as a Python string, and each kernel's source is put behind it.
+# Several kernels need `block_sum`, so it is kept as a Python string, and each kernel's source is put behind it.
 
 # %%
 SUMS = BLOCK_SUM + r"""
@@ -943,6 +959,9 @@ figures.show(
 fused
 
 # %% [markdown]
+# Line 27. A request to the labels takes 8 sectors, because 32 labels are 256 bytes. And line 5, in `add_up`: 64 atomics for 2048 pixels, one for each warp.
+
+# %% [markdown]
 # ## 10 · The confusion matrix: a histogram
 #
 # Entry $(t, p)$ of the matrix counts the pixels of true class $t$ that were predicted as $p$ (lecture 07). A pixel names its cell and adds 1 to it: a **histogram**. As in lecture 07, the
@@ -1232,8 +1251,8 @@ compare.with_torch(
 )
 
 # %% [markdown]
-# Counts say what a kernel asks of memory. How long it takes only a GPU can say. `python -m segedu gpu-check` measures that on a machine that has one, and writes a record. The cell below
-# shows the records of this course, or says that there are none.
+# Counts say what a kernel asks of memory. How long it takes only a GPU can say. `python -m segedu gpu-check` measures that on a machine that has one, and writes a record: the library's
+# kernels beside PyTorch, and how near they come to the speed at which the GPU copies memory. The next cell shows the records of this course, or says that there are none.
 
 # %% tags=["nbval-ignore-output"]
 import json
@@ -1242,7 +1261,12 @@ from pathlib import Path
 records = sorted(Path("../benchmarks/records").glob("gpu-check-*.json"))
 for path in records:
     record = json.loads(path.read_text(encoding="utf-8"))
-    print("Recorded, not measured here:", path.name)
+    print("Recorded, not measured here:", record["device"]["name"], record["date"][:10])
+    for row in record["stages"].get("bench", {}).get("timed", []):
+        if row["item"] in ("cross-entropy with void", "confusion matrix"):
+            times = [f"{1e3 * row[key]:.3f} ms" for key in ("ours_s", "pytorch_s")]
+            print(row["item"], row["direction"], row["shape"], "ours", times[0], end="")
+            print(f", PyTorch {times[1]}, {row['copy_fraction']:.0%} of the speed of copying")
 if not records:
     print("No times on a GPU have been recorded.")
 
@@ -1347,30 +1371,31 @@ explore(logarithm=4, after=2, partners="near")
 # Write your kernels in a new cell that begins with `%%cuda --mode check`, and launch them in the next one.
 #
 # 1. By hand: a tree over 16 numbers, far partners. How many rounds, how many additions in each? Between which elements does thread 1 add in round 2?
-# 2. By hand: eight lanes hold 3 1 7 0 4 1 6 2 and shuffle down by 4, 2, 1 as in section 4. What does lane 5 hold at the end?
-# 3. Write `block_max`, the largest number of each block. What do threads without a number bring? Try 0, and an array of negative numbers.
-# 4. By hand: $2^{25}$ ones are added up in float32, one after another. What comes out? And in pairs?
-# 5. *Loss kernel.* Give `cross_entropy` class weights, as `F.cross_entropy(…, weight=w)` has them. What is the mean divided by?
-# 6. *Histogram kernel.* Count the grey values 0 to 255 of a photograph: 256 cells in shared memory. Compare with `np.bincount`.
-# 7. Classes 0 and 1 are ruled out by scores of $-\infty$. What does `cross_entropy` give if it starts with `m = x[0], s = 1` and goes on from class 1? Why does
+# 2. Take the *first* barrier of `block_sums` away. Which two lines will the message name? Predict, then run.
+# 3. By hand: eight lanes hold 3 1 7 0 4 1 6 2 and shuffle down by 4, 2, 1 as in section 4. What does lane 5 hold at the end?
+# 4. Write `block_max`, the largest number of each block. What do threads without a number bring? Try 0, and an array of negative numbers.
+# 5. By hand: $2^{25}$ ones are added up in float32, one after another. What comes out? And in pairs?
+# 6. *Loss kernel.* Give `cross_entropy` class weights, as `F.cross_entropy(…, weight=w)` has them. What is the mean divided by?
+# 7. *Histogram kernel.* Count the grey values 0 to 255 of a photograph: 256 cells in shared memory. Compare with `np.bincount`.
+# 8. Classes 0 and 1 are ruled out by scores of $-\infty$. What does `cross_entropy` give if it starts with `m = x[0], s = 1` and goes on from class 1? Why does
 #    $-3.4 \cdot 10^{38}$ help?
-# 8. By hand: scores of 19 classes, 1024×2048 pixels, labels of 8 bytes. How many bytes must a loss with gradient move at least? How long does that take at 1000 GB/s?
-# 9. ADE20K has 150 classes. How many bytes has a confusion matrix in shared memory? A block has 48 KiB. What could one do?
+# 9. By hand: scores of 19 classes, 1024×2048 pixels, labels of 8 bytes. How many bytes must a loss with gradient move at least? How long does that take at 1000 GB/s?
+# 10. ADE20K has 150 classes. How many bytes has a confusion matrix in shared memory? A block has 48 KiB. What could one do?
 #
 # <details><summary>Answers</summary>
 #
 # 1. 4 rounds of 8, 4, 2, 1 additions. Round 2 has `half` 4: $s_1 \leftarrow s_1 + s_5$.
-# 2. After 4: $1 + 1 = 2$ (past the end: its own). After 2: lane 7 has $2 + 2 = 4$, so $2 + 4 = 6$. After 1: lane 6 holds $12 + 12 = 24$, so $6 + 24 = 30$. Of no use.
-# 3. In `block_sums`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ for threads without a number: `-__int_as_float(0x7f800000)`, or
-#    `-3.4e38f`. With 0, a block of negative numbers that is not full has the
-#    maximum 0, which is not among them.
-# 4. $2^{24} = 16777216$: from there on adding 1 changes nothing. In pairs $2^{25}$, exactly: every sum is a power of two.
-# 5. `loss = w[label] * (…)`, and `scale * w[label] * (p - (c == label))`. The mean is divided by the sum of `w[label]` over the pixels that count, so `scale` is 1 over that sum.
-# 6. `confusion` with `cells = 256` and `counts[image[i]]`, `image` as `const unsigned char*`, `shared_mem=1024`.
-# 7. NaN: at class 1, $m = m' = -\infty$, and $e^{m - m'} = e^{-\infty + \infty}$ is NaN; it stays. With $-3.4 \cdot 10^{38}$ (nearly the lowest float32) $m$ is never infinite, and the
+# 2. Line 5, where a thread writes its number, and the line with `s[t] += s[t + half]`, where another reads it: thread 0 may add `s[4]` before thread 4 has put it there.
+# 3. After 4: $1 + 1 = 2$ (past the end: its own). After 2: lane 7 has $2 + 2 = 4$, so $2 + 4 = 6$. After 1: lane 6 holds $12 + 12 = 24$, so $6 + 24 = 30$. Of no use.
+# 4. In `block_sums`, `fmaxf(s[t], s[t + half])` in place of the sum, and $-\infty$ for threads without a number: `-__int_as_float(0x7f800000)`,
+#    or nearly that, `-3.4e38f`. With 0, a block of negative numbers that is not full has the maximum 0, which is not among them.
+# 5. $2^{24} = 16777216$: from there on adding 1 changes nothing. In pairs $2^{25}$, exactly: every sum is a power of two.
+# 6. `loss = w[label] * (…)`, and `scale * w[label] * (p - (c == label))`. The mean is divided by the sum of `w[label]` over the pixels that count, so `scale` is 1 over that sum.
+# 7. `confusion` with `cells = 256` and `counts[image[i]]`, `image` as `const unsigned char*`, `shared_mem=1024`.
+# 8. NaN: at class 1, $m = m' = -\infty$, and $e^{m - m'} = e^{-\infty + \infty}$ is NaN; it stays. With $-3.4 \cdot 10^{38}$ (nearly the lowest float32) $m$ is never infinite, and the
 #    class adds $e^{-\infty} = 0$. PyTorch agrees.
-# 8. $1024 \cdot 2048 \cdot (19 \cdot 4 \cdot 2 + 8) = 335{,}544{,}320$ bytes; 0.34 ms.
-# 9. $150^2 \cdot 4 = 90000$ bytes, too many. Count in global memory (the library does), or give each block some rows of the matrix.
+# 9. $1024 \cdot 2048 \cdot (19 \cdot 4 \cdot 2 + 8) = 335{,}544{,}320$ bytes; 0.34 ms.
+# 10. $150^2 \cdot 4 = 90000$ bytes, too many. Count in global memory (the library does), or give each block some rows of the matrix.
 #
 # </details>
 #

@@ -85,7 +85,7 @@ class Machine:
     def summed_cross_entropy(
         self, logits: Tensor, labels: np.ndarray, weight: np.ndarray | None, ignore_index: int
     ) -> Tensor:
-        weight = None if weight is None else weight.astype(logits.dtype)
+        weight = None if weight is None else self.tensor(weight.astype(logits.dtype)).data
         return self.nn.functional.cross_entropy(logits, labels, weight, ignore_index, "sum")
 
     def region_loss(self, name: str, logits: Tensor, labels: np.ndarray, ignore_index: int | None) -> Tensor:

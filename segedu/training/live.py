@@ -63,6 +63,7 @@ class Live(Watcher):
 
     def __exit__(self, *error: object) -> None:
         """The widget lives as long as the page; what stays in the notebook is a picture of the curve."""
+        self.send("drawing the picture that stays")
         self.handle.update(HTML(self._picture()))
         self.curve.close()
 

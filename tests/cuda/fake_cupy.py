@@ -182,6 +182,7 @@ for _name in [
     "any",
     "all",
     "copy",
+    "argmax",
     "mean",
     "prod",
     "cumsum",

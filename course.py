@@ -35,6 +35,10 @@ CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 GIB = 2**30
 SPACE_FOR_CPU = 3 * GIB  # measured: 1.8 GiB, and what pip keeps
 SPACE_FOR_GPU = 12 * GIB  # PyTorch's and CuPy's parts of CUDA
+NO_COMPILER = (
+    "No C++ compiler was found. Without a GPU the lectures on CUDA need one; the small one of pip will do:\n"
+    "    {} -m pip install ziglang"
+)
 AGAIN = "Then run the same command again: what has been downloaded is kept."
 
 # What a line of pip or of `python -m venv` looks like when something goes wrong, and what helps.
@@ -275,8 +279,11 @@ def install(gpu):
         say(f"1/2 Installing PyTorch for the CPU ({torch}, about 200 MB).")
         if not succeeds(local_torch_command(torch)):
             run_installer(cpu_torch_command(torch))
+    extras = [cuda_extra(gpu), None if finds_compiler() else "compiler"]
     say("2/2 Installing the other packages (about {}).".format("4 GB" if gpu else "300 MB"))
-    run_installer(packages_command(cuda_extra(gpu)))
+    if "compiler" in extras:
+        say("No C++ compiler was found: the ziglang wheel (100 MB more) will compile CUDA kernels for the CPU.")
+    run_installer(packages_command([extra for extra in extras if extra]))
 
 
 def torch_pin():
@@ -298,10 +305,26 @@ def cpu_torch_command(torch):
     return pip_command("--no-deps", "--index-url", CPU_WHEELS, torch)
 
 
-def packages_command(extra=None):
+def packages_command(extras=()):
     """Return the command that installs the course and all it needs; a PyTorch that is there already stays."""
-    joined = ",".join(["course", "test", "bench"] + ([extra] if extra else []))
+    joined = ",".join(["course", "test", "bench"] + list(extras))
     return pip_command("-c", str(PINS), "-e", f"{ROOT}[{joined}]")
+
+
+def finds_compiler():
+    """Whether a C++ compiler is there that segedu.cuda would take; segedu/cuda/compiler.py looks in the same places."""
+    if os.environ.get("SEGEDU_CXX"):
+        return True
+    if platform.system() == "Windows":
+        return False  # the wheel alone serves there
+    return any(is_compiler(shutil.which(name)) for name in ("g++", "clang++"))
+
+
+def is_compiler(path):
+    """Whether a program is there; a Mac has compilers that do nothing but ask for Apple's tools."""
+    if path is None or platform.system() != "Darwin" or not path.startswith("/usr/bin/"):
+        return path is not None
+    return subprocess.call(["xcode-select", "-p"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def driver_report():
@@ -360,6 +383,8 @@ def this_python(extras):
             "    conda activate segedu\n"
             "Or leave out --here: course.py then installs everything into .venv."
         )
+    if not finds_compiler() and importlib.util.find_spec("ziglang") is None:
+        say(NO_COMPILER.format(sys.executable).replace("\n", "\n[segedu] "))
     return sys.executable
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import course
+from segedu.cuda import compiler
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,7 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(course, "PROJECT", tmp_path / "pyproject.toml")
     monkeypatch.setattr(course, "driver_report", lambda: "")
     monkeypatch.setattr(course.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(course, "finds_compiler", lambda: True)
     monkeypatch.setattr(course, "check_venv_module", lambda: None)
     monkeypatch.setattr(course, "check_space", lambda needed: None)
     return tmp_path
@@ -298,6 +300,49 @@ def test_a_gpu_gets_the_usual_pytorch_and_cupy(installer, monkeypatch):
     monkeypatch.setattr(course, "driver_report", lambda: SMI.format("13.0"))
     course.ready_python()
     assert installer.pip() == [["-c", str(course.PINS), "-e", f"{course.ROOT}[course,test,bench,cuda13]"]]
+
+
+@pytest.mark.parametrize(("report", "extras"), [("", "compiler"), (SMI.format("13.0"), "cuda13,compiler")])
+def test_where_no_compiler_is_found_pip_brings_one(installer, monkeypatch, capsys, report, extras):
+    monkeypatch.setattr(course, "finds_compiler", lambda: False)
+    monkeypatch.setattr(course, "driver_report", lambda: report)
+    course.ready_python()
+    assert installer.pip()[-1] == ["-c", str(course.PINS), "-e", f"{course.ROOT}[course,test,bench,{extras}]"]
+    assert "No C++ compiler was found: the ziglang wheel" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("system", "there", "tools", "found"),
+    [
+        ("Linux", "/usr/bin/g++", None, True),
+        ("Linux", "/opt/bin/clang++", None, True),
+        ("Linux", None, None, False),
+        ("Windows", "C:\\msys64\\g++.exe", None, False),
+        ("Darwin", "/usr/bin/clang++", 0, True),
+        ("Darwin", "/usr/bin/clang++", 2, False),
+        ("Darwin", "/opt/homebrew/bin/g++", 2, True),
+    ],
+)
+def test_a_compiler_is_looked_for_where_kernels_will_look(monkeypatch, system, there, tools, found):
+    monkeypatch.delenv("SEGEDU_CXX", raising=False)
+    monkeypatch.setattr(course.platform, "system", lambda: system)
+    monkeypatch.setattr(course.shutil, "which", lambda name: there if there and name in there else None)
+    monkeypatch.setattr(course.subprocess, "call", lambda command, **_: tools)
+    assert course.finds_compiler() == found
+    monkeypatch.setattr(compiler, "WINDOWS", system == "Windows")
+    monkeypatch.setattr(compiler, "MACOS", system == "Darwin")
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: name)
+    compiler._find.cache_clear()
+    try:
+        assert ("ziglang" not in compiler.find_compiler()) == found
+    finally:
+        compiler._find.cache_clear()
+
+
+def test_a_compiler_that_the_user_names_is_enough(monkeypatch):
+    monkeypatch.setenv("SEGEDU_CXX", "/opt/llvm/bin/clang++")
+    monkeypatch.setattr(course.shutil, "which", lambda name: None)
+    assert course.finds_compiler()
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,17 @@ def test_every_pin_is_an_exact_version_that_any_machine_can_have():
         assert re.fullmatch(r"[0-9]+(\.[0-9]+)*", version), f"{name}=={version}"
 
 
+def test_nvrtc_is_pinned_apart_from_the_constraints():
+    """PyTorch for CUDA pins its own: a second pin among the constraints would make pip refuse."""
+    (line,) = project()["optional-dependencies"]["nvrtc"]
+    assert re.fullmatch(r"nvidia-cuda-nvrtc==[0-9.]+", line)
+    assert "nvidia-cuda-nvrtc" not in pins()
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r"pin=\$\(sed -n '(.*)' pyproject.toml\)", script).group(1) == r's/^nvrtc = \["\(.*\)"\]$/\1/p'
+    assert f'nvrtc = ["{line}"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+
+
 def test_every_package_is_pinned_inside_its_range():
     pinned = {canonicalize_name(name): version for name, version in pins().items()}
-    for name, allowed in pip_ranges("course", "test", "bench").items():
+    for name, allowed in pip_ranges("course", "test", "bench", "compiler").items():
         assert pinned[canonicalize_name(name)] in allowed, name

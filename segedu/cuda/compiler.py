@@ -49,11 +49,18 @@ def _find(wanted: str, path: str) -> tuple[str, ...]:
             raise CompilerNotFound(f"SEGEDU_CXX names the compiler {wanted!r}, which is not there.\n\n{NO_COMPILER}")
         return command
     for name in () if WINDOWS else ("g++", "clang++"):
-        if shutil.which(name):
+        if _is_compiler(shutil.which(name)):
             return (name,)
     if importlib.util.find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "c++")
     raise CompilerNotFound(NO_COMPILER)
+
+
+def _is_compiler(path: str | None) -> bool:
+    """Whether a program is there; a Mac has compilers that do nothing but ask for Apple's tools."""
+    if path is None or not (MACOS and path.startswith("/usr/bin/")):
+        return path is not None
+    return subprocess.call(["xcode-select", "-p"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def find_compiler() -> tuple[str, ...]:

@@ -404,6 +404,7 @@ figures.show(
     fig,
     alt="An array of 8 rows and 32 columns; beside it a column of 8 sums, one for each row; beside "
     "that a single number, their sum.",
+    dpi=85,
 )
 
 # %% [markdown]
@@ -930,7 +931,7 @@ print(f"scores once, gradient once, labels once: {2 + part_labels.nbytes / part.
 moved = {name: times_the_scores(c, "load") + times_the_scores(c, "store")
          for name, c in traffic.items()}
 rows = [moved, {"": at_once}, {"": 2 + part_labels.nbytes / part.nbytes}]
-colours = figures.OKABE_ITO[[4, 1, 2, 3, 0]] / 255
+colours = figures.OKABE_ITO[[4, 1, 2, 3, 7]] / 255
 fig, ax = plt.subplots(figsize=(10, 2.9), layout="constrained")
 for k, row in enumerate(rows):
     left = 0
@@ -946,6 +947,7 @@ figures.show(
     fig,
     alt="Three bars. The steps: 7.25, made of the five kernels. The fused kernel: 3.31, less than "
     "half. The floor: 2.22.",
+    dpi=88,
 )
 
 # %% [markdown]
@@ -1140,8 +1142,8 @@ no_void = changed(confusion, "if (target[i] != ignored) ", "")
 attempt(no_void, (32,), (256,), args, shared_mem=144)
 
 # %% [markdown]
-# $255 \cdot 6 + 1 = 1531$. More shared memory, which the message offers first, would hide the mistake; "or correct the index" is what helps here. A message knows what happened, not what was
-# meant.
+# $255 \cdot 6 + 1 = 1531$. More shared memory, which the message offers first, would only let void pixels be counted in cells that nobody looks at; "or correct the index" is what
+# helps here. A message knows what happened, not what was meant.
 
 # %% [markdown]
 # ## 11 · IoU and Dice from the matrix

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
 
 BLOCK_BYTES = 2 * 1024 * 1024
-MIN_THREADED_BYTES = 1024 * 1024  # waking a thread costs more than the work on less
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def _default_threads() -> int:
 
 
 _threads = _default_threads()
-_pool: ThreadPoolExecutor | None = None
+_tasks: SimpleQueue | None = None  # what the helping threads are to run; None: there are no such threads
 
 
 def get_num_threads() -> int:
@@ -48,24 +48,42 @@ def get_num_threads() -> int:
 
 def set_num_threads(number: int) -> None:
     """Run blocks on `number` threads from now on. The results do not depend on it."""
-    global _threads, _pool
-    _threads, _pool = max(1, int(number)), None
+    global _threads
+    _dismiss_helpers()
+    _threads = max(1, int(number))
 
 
-def _executor() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(_threads, thread_name_prefix="segedu")
-    return _pool
+def _ask_helpers(task: Callable[[], None], number: int) -> None:
+    """Run `task` on so many threads besides this one. A ThreadPoolExecutor would take ten times as long to begin."""
+    global _tasks
+    if number > 0 and _tasks is None:
+        _tasks = SimpleQueue()
+        for _ in range(_threads - 1):
+            Thread(target=_help, args=(_tasks,), name="segedu", daemon=True).start()
+    for _ in range(number):
+        _tasks.put(task)
 
 
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
+def _help(tasks: SimpleQueue) -> None:
+    while task := tasks.get():
+        task()
+        del task  # and with it the arrays it works on
+
+
+def _dismiss_helpers() -> None:
+    global _tasks
+    for _ in range(_threads - 1 if _tasks else 0):
+        _tasks.put(None)
+    _tasks = None
+
+
+def _forget_helpers() -> None:
+    global _tasks
+    _tasks = None
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has no threads of its parent
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_helpers)
 
 
 def planes(array: np.ndarray) -> np.ndarray:
@@ -102,19 +120,21 @@ def for_each_block(work: Callable[[slice], T], count: int, bytes_each: int) -> l
     parts = list(blocks(count, bytes_each))
     results: list[T | None] = [None] * len(parts)
     waiting = iter(enumerate(parts))  # shared: each thread takes the next block when it is done with one
+    done: SimpleQueue[Exception | None] = SimpleQueue()
 
     def run() -> None:
         with np.errstate(invalid="ignore", over="ignore"):
             for number, part in waiting:
-                results[number] = work(part)
+                try:
+                    results[number] = work(part)
+                except Exception as error:
+                    done.put(error)
+                else:
+                    done.put(None)
 
-    helpers = min(_threads, len(parts)) - 1 if count * bytes_each >= MIN_THREADED_BYTES else 0
-    helping = [_executor().submit(run) for _ in range(helpers)]
-    try:
-        run()
-    finally:
-        begun = [helper for helper in helping if not helper.cancel()]
-        wait(begun)
-    for helper in begun:
-        helper.result()
+    _ask_helpers(run, min(_threads, len(parts)) - 1)
+    run()
+    for error in [done.get() for _ in parts]:
+        if error:
+            raise error
     return results

@@ -12,7 +12,7 @@
 # 4. compute pixel accuracy, mean accuracy, mean IoU and frequency-weighted IoU from it,
 # 5. treat void pixels, absent classes and several images on purpose, and say which convention a number was made with.
 #
-# About 75 minutes without the parts marked *at home*; a good place for a break is after section 5. You need lecture 00 (label maps, one-hot vectors) and some NumPy.
+# About 75 minutes without the parts marked *at home*, and 10 more for section 9 after lecture 08; a good place for a break is after section 5. You need lecture 00 (label maps, one-hot vectors) and some NumPy.
 
 # %%
 import itertools
@@ -961,7 +961,91 @@ suspects = [
 compare.arrays(wrong, correct, name="IoU", hints=suspects)
 
 # %% [markdown]
-# ## 9 · Absent classes: 0, 1, or no score?
+# ## 9 · The kernel in CUDA C (after lecture 08)
+#
+# *Leave this section out at first, and come back after [lecture 08](08_first_kernels.ipynb), which explains how such kernels are written; or watch it being shown. Nothing below
+# needs it.* No GPU is needed either. Where there is no C++ compiler, the cells of this section say so, and the rest of the lecture runs without them.
+
+# %% tags=["raises-exception"]
+from segedu import cuda, cuda_ops
+
+# %load_ext segedu.cuda
+
+# %% [markdown]
+# A thread for each pixel adds 1 to the element $n_{ij}$ of its pair, truth $i$ and prediction $j$. Thousands of pixels belong to the same pair, so the addition has to be **atomic**: reading, adding and
+# writing in one step, which no other thread can interrupt.
+
+# %% language="cuda" magic_args="--quiet --module counting" tags=["raises-exception"]
+# extern "C" __global__ void count_pairs(const long long* prediction, const long long* target,
+#                                        int* n, int classes, int pixels, long long ignore_index) {
+#     int p = blockIdx.x * blockDim.x + threadIdx.x;
+#     if (p >= pixels || target[p] == ignore_index) return;
+#     long long i = target[p], j = prediction[p];
+#     atomicAdd(&n[i * classes + j], 1);
+# }
+
+# %%
+def confusion_cuda(prediction, target, num_classes, ignore_index=VOID, kernel=None):
+    n = np.zeros((num_classes, num_classes), np.int32)
+    grid = (-(-target.size // 128),)  # the pixels in blocks of 128, rounded up
+    args = prediction, target, n, num_classes, target.size, ignore_index
+    (kernel or count_pairs)(grid, (128,), args)
+    return n.astype(np.int64)
+
+# %% [markdown]
+# The toy maps with their void pixels; then the photograph of section 2, all 240000 pixels. Each number must be equal: counts have no rounding.
+
+# %% tags=["raises-exception"]
+ours = confusion_cuda(toy_prediction, with_void, 3)
+compare.arrays(ours, confusion_void_numpy(toy_prediction, with_void, 3), name="toy")
+
+# %% tags=["raises-exception"]
+maps = [np.ascontiguousarray(labels) for labels in (coffee_prediction, coffee.semantic)]
+compare.with_torch(confusion_cuda, *maps, num_classes=6, reference=torch_confusion)
+
+# %% [markdown]
+# **Break it.** `n[…] += 1` instead of `atomicAdd`. With NumPy, in section 6, the largest number was then 1. Without a GPU the threads run one after another.
+#
+# **Predict, then run.** Does the CPU count wrongly, too? Does the checker complain? `mode="fast"` checks nothing.
+
+# %% tags=["raises-exception"]
+source = counting.code.replace("atomicAdd(&n[i * classes + j], 1)", "n[i * classes + j] += 1")
+fast = cuda.RawModule(source, mode="fast").get_function("count_pairs")
+
+
+def racing_unchecked(prediction, target, num_classes):
+    return confusion_cuda(prediction, target, num_classes, kernel=fast)
+
+
+toy_maps = toy_prediction, toy_target
+compare.with_torch(racing_unchecked, *toy_maps, num_classes=3, reference=torch_confusion)
+
+# %% tags=["raises-exception"]
+checked = cuda.RawModule(source, mode="check").get_function("count_pairs")
+
+
+def racing_checked(prediction, target, num_classes):
+    return confusion_cuda(prediction, target, num_classes, kernel=checked)
+
+
+compare.with_torch(racing_checked, *toy_maps, num_classes=3, reference=torch_confusion)
+
+# %% [markdown]
+# The CPU counts correctly, because nobody interrupts a thread there. On a GPU two threads may read the same old count, and one of the additions is lost. The checker looks not at the result but at who read and
+# wrote what.
+#
+# The library's `cuda_ops.confusion_matrix` has the signature of `numpy_ops.confusion_matrix`; `cuda_ops.iou` and the other scores take its matrix.
+
+# %% tags=["raises-exception"]
+with cuda_ops.mode("check"):
+    counted = cuda_ops.confusion_matrix(toy_prediction, with_void, 3, ignore_index=VOID)
+compare.arrays(counted, library, name="cuda_ops.confusion_matrix")
+
+# %% [markdown]
+# **Won and lost.** One pass over the pixels, no array of pairs in between, and the counts are exact in any order; but all threads queue for the same few elements. In lecture 10 each block first counts for itself.
+
+# %% [markdown]
+# ## 10 · Absent classes: 0, 1, or no score?
 #
 # A class that has no pixel in the prediction and none in the target: TP, FP and FN are 0, and IoU is 0/0. There are three answers in use. 0: not found. 1: nothing was wrong. **NaN**,
 # "not a number": there is nothing to score, so leave it out of the mean.
@@ -1019,7 +1103,7 @@ for rule in ("either", "target"):
 # One pixel, and the mean loses a quarter of its value; or the false car costs nothing but the pixel of sky.
 
 # %% [markdown]
-# ## 10 · Several images
+# ## 11 · Several images
 #
 # Three ways to make one number from many images:
 #
@@ -1039,7 +1123,7 @@ print(f"data set: {tp / (tp + fp + fn):.4f}")
 # %% [markdown]
 # Adding up lets large objects speak for small ones. Averaging over images lets every image speak alike, but one image with a few pixels of a class can give that class a 0.
 #
-# Here are all conventions in one function. Read it slowly: each line belongs to section 9 or 10.
+# Here are all conventions in one function. Read it slowly: each line belongs to section 10 or 11.
 
 # %%
 def mean_iou_numpy(matrices, absent=np.nan, present_in="either", average="dataset"):
@@ -1052,7 +1136,7 @@ def mean_iou_numpy(matrices, absent=np.nan, present_in="either", average="datase
     return np.nanmean(inner)
 
 # %% [markdown]
-# ## 11 · One prediction, every convention
+# ## 12 · One prediction, every convention
 #
 # Twelve test images: the left and right halves of six streets, so that some of them lack a class. Borders are void, one pixel to each side.
 #
@@ -1185,7 +1269,7 @@ for name, value in zip(tests[0].classes, class_iou_numpy(total), strict=True):
     print(f"{name:11} IoU {value:.3f}  " + "▪" * round(40 * value))
 
 # %% [markdown]
-# ## 12 · Real streets (at home)
+# ## 13 · Real streets (at home)
 #
 # What do numbers on a real data set look like for predictors that do not look at the picture at all? On CamVid, 11 classes and void: the commonest class of the training set everywhere; the
 # commonest class of the training set *at each position*; and, for comparison, the commonest true label of each 8×8 cell, which knows the answer.
@@ -1210,7 +1294,7 @@ if camvid.available():
     per_position = position[:, :, :11].argmax(axis=2)
     print("commonest class:", camvid.CLASSES[everywhere[0, 0]])
 else:
-    print("CamVid is not on this machine; section 11 shows the same on drawn streets.")
+    print("CamVid is not on this machine; section 12 shows the same on drawn streets.")
 
 # %% [markdown]
 # **Predict, then run.** *Road everywhere* has some pixel accuracy. What fraction of it is its mean IoU? And will the three predictors come in the same order on val and test?
@@ -1234,7 +1318,7 @@ else:
 # For *road everywhere* the IoU of road is road's share of the pixels, which is the pixel accuracy; the ten other classes have 0. So the mean is an eleventh. The order of the three is the same on both splits, the numbers are not: name the split, too.
 
 # %% [markdown]
-# ## 13 · Try it yourself (at home)
+# ## 14 · Try it yourself (at home)
 #
 # Move the predicted spoon, and make it thicker (by max pooling). Watch which numbers react.
 
@@ -1293,7 +1377,7 @@ explore(right=4, thicker=5)
 # 5. Compute the frequency-weighted mean of the classes' *accuracies*. Which number of section 7 is it, and why?
 # 6. Two masks do not meet. What are $J$, $D$ and the cosine? And if both masks are empty?
 # 7. In `three_off`, let each of the four small classes grow by 3 pixels to all sides (max pooling of its mask). Which of the four metrics rises? Is the prediction better now?
-# 8. Somebody computes mean IoU batch by batch and averages. Do it with the twelve matrices of section 11, in batches of 1, 2, 3, 4, 6 and 12 images. Which two numbers of the table do you meet?
+# 8. Somebody computes mean IoU batch by batch and averages. Do it with the twelve matrices of section 12, in batches of 1, 2, 3, 4, 6 and 12 images. Which two numbers of the table do you meet?
 #
 # <details><summary>Answers</summary>
 #

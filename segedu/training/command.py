@@ -242,5 +242,4 @@ def _images(given: argparse.Namespace, channels: int) -> list[tuple[str, object]
     ]
     if not paths:
         raise FileNotFoundError(f"there are no images in {', '.join(str(place) for place in given.images)}")
-    mode = "L" if channels == 1 else "RGB"
-    return [(path.stem, lambda path=path: read_image(path, mode)) for path in paths[: given.limit]]
+    return [(path.stem, lambda path=path: read_image(path, channels)) for path in paths[: given.limit]]

@@ -7,9 +7,11 @@ An engine has the layers of torch.nn by their names (`Conv2d`, `ConvTranspose2d`
     optim                   SGD, Adam, AdamW; lr_scheduler.PolynomialLR, StepLR, CosineAnnealingLR
     name                    "numpy", "cuda" or "torch"
     tensor(array)           an array as the input of a network; labels stay int64
+    input_of(model, array)  … as the input of this network, where its parameters are
     array(tensor)           a tensor, parameter or gradient as a NumPy array
     shapes_only()           modules made inside have parameters of the right shape that take no memory
     assign(module, arrays)  parameters and buffers of a module from NumPy arrays, by name
+    machine(device, amp)    what trains a network: device, precision, processes
     generator(module, rng)  where the random numbers of a dropout layer come from
 """
 

@@ -16,6 +16,10 @@ class Engine:
 
         return engines.get, (self.name,)
 
+    def input_of(self, model: object, array: object) -> object:
+        """An array as the input of a network: where its parameters are."""
+        return self.tensor(array)
+
     def machine(self, device: str | None = None, amp: str | None = None) -> object:
         """What trains a network of this engine: see `segedu.engines.machine`.
 

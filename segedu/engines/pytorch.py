@@ -50,6 +50,9 @@ class PyTorch(Engine):
     def generator(self, module: torch.nn.Dropout, rng: np.random.Generator) -> None:
         pass
 
+    def input_of(self, model: torch.nn.Module, array: np.ndarray) -> torch.Tensor:
+        return self.tensor(array).to(next(model.parameters()).device)
+
     def machine(self, device: str | None = None, amp: str | None = None) -> object:
         from segedu.engines.pytorch_machine import PyTorchMachine
 

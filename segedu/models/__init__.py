@@ -141,7 +141,7 @@ def predict(model: Network, images: np.ndarray) -> np.ndarray:
     model.eval()
     try:
         with model.nn.no_grad():
-            logits = model.nn.array(model(model.nn.tensor(images)))
+            logits = model.nn.array(model(model.nn.input_of(model, images)))
     finally:
         for module, mode in modes:
             module.training = mode

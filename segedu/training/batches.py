@@ -6,6 +6,7 @@ number of the step, and however many threads prepare them.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,11 @@ class Batches:
         return as_input(image), labels
 
 
-def prepared(make: Callable[[int], object], numbers: Iterable[int], threads: int = 2) -> Iterator[object]:
+THREADS = min(8, max(2, (os.cpu_count() or 2) // 2))
+"""How many prepare batches: with fewer a GPU waits for them, with more they are in the way of a network on the CPU."""
+
+
+def prepared(make: Callable[[int], object], numbers: Iterable[int], threads: int = THREADS) -> Iterator[object]:
     """`make(number)` for each number, in their order; threads work ahead while the caller is busy.
 
     >>> list(prepared(lambda number: number**2, range(4)))

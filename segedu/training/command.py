@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segedu import data, engines, models
@@ -18,7 +18,7 @@ from segedu.training.progress import advancing
 from segedu.training.settings import LOSSES, OPTIMIZERS, SCHEDULES, Settings
 from segedu.training.trainer import LAST
 
-EXPECTED = (TrainingError, ValueError, FileNotFoundError, FileExistsError)
+EXPECTED = (TrainingError, ValueError, OSError)
 """Errors whose message says all: they are shown without a traceback."""
 
 
@@ -40,12 +40,15 @@ def predict(arguments: Sequence[str]) -> int:
     return _explained(lambda: _predict(given))
 
 
-def _explained(command: object) -> int:
+def _explained(command: Callable[[], int]) -> int:
     try:
-        return command() or 0
+        return command()
     except EXPECTED as error:
         print(f"segedu: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("segedu: stopped at once; the last checkpoint, if there is one, is whole", file=sys.stderr)
+        return 130
 
 
 # --- train --------------------------------------------------------------------------------------
@@ -78,11 +81,21 @@ DEFAULTS = {
     "weights": None,
 }
 
+EXAMPLES = """examples:
+  python -m segedu train --data street --size 64 --width 0.25 --engine numpy --limit 50 --out runs/streets
+  python -m segedu train --model fcn8s --data camvid --crop 352 480 --augment flip scale --amp bf16 --out runs/fcn8s
+  python -m segedu train --resume --out runs/fcn8s
+  torchrun --nproc-per-node 2 -m segedu train --data camvid --batch 16 --out runs/two_gpus"""
+
 
 def _train_parser() -> argparse.ArgumentParser:
     """Only what was given is among the results, so that a run that goes on keeps the rest."""
     parser = argparse.ArgumentParser(
-        prog="python -m segedu train", description=train.__doc__, argument_default=argparse.SUPPRESS
+        prog="python -m segedu train",
+        description=train.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
     )
 
     def add(name: str, text: str, **options: object) -> None:

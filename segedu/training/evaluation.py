@@ -93,7 +93,7 @@ def evaluate(
     >>> evaluate(models.create("unet", len(data.classes), width=1 / 32), data).matrix.sum()
     np.int64(2048)
     """
-    machine = machine or model.nn.machine()
+    machine = machine or machine_of(model)
     machine.agree(model)
     mine = range(machine.rank, len(dataset), machine.world)
     matrix = np.zeros((len(dataset.classes),) * 2, np.int64)
@@ -108,11 +108,17 @@ def predict(model: object, image: np.ndarray, machine: Machine | None = None) ->
 
     Where a network's logits are smaller than the image, the image is mirrored at its edges first.
     """
-    machine = machine or model.nn.machine()
+    machine = machine or machine_of(model)
     around = model.margin // 2
     x = np.pad(as_input(image), [(0, 0), (around, around), (around, around)], mode="reflect")
     with in_evaluation(model), model.nn.no_grad(), machine.precision():
         return machine.labels(model(machine.tensor(x[None])))[0]
+
+
+def machine_of(model: object) -> Machine:
+    """What computes where the network is."""
+    device = getattr(next(iter(model.parameters())), "device", None)  # our own tensors have none
+    return model.nn.machine(None if device is None else str(device))
 
 
 @contextlib.contextmanager

@@ -69,7 +69,7 @@ class Trainer:
         self.optimizer = make_optimizer(model.nn, model, self.settings)
         self.schedule = make_schedule(model.nn, self.optimizer, self.settings)
         self.batches = Batches(
-            Kept(dataset),
+            dataset if isinstance(dataset, Kept) else Kept(dataset),
             self.settings.batch,
             with_crop(augment, self.settings.crop, dataset.void),
             self.settings.seed,
@@ -112,8 +112,13 @@ class Trainer:
                 if due or stopping:
                     self.save()
                 if stopping:
+                    self._say_how_to_go_on()
                     break
         return self.history
+
+    def _say_how_to_go_on(self) -> None:
+        if self.folder is None:
+            print(f"Stopped after step {self.step}; fit() goes on from here.")
 
     def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Forward, backward, update; returns what is recorded of it."""

@@ -9,6 +9,7 @@ import sklearn.metrics
 from PIL import Image
 
 from segedu import models, training
+from segedu.training import evaluation
 from segedu.training.kept import Kept
 
 
@@ -63,6 +64,14 @@ def test_labels_are_the_highest_of_the_probabilities(engine, pairs):
     image = pairs[0][0]
     probabilities = models.predict(model, training.as_input(image)[None])
     np.testing.assert_array_equal(training.predict(model, image), probabilities[0].argmax(0))
+
+
+def test_images_go_where_the_network_is(pairs):
+    """PyTorch's device without memory stands for a GPU: nothing is computed there, but what is elsewhere is refused."""
+    model = network("torch").to("meta")
+    assert model(model.nn.input_of(model, training.as_input(pairs[0][0])[None])).device.type == "meta"
+    assert evaluation.machine_of(model).device.type == "meta"
+    assert evaluation.machine_of(network("torch")).device.type == "cpu"
 
 
 def test_a_network_without_padding_labels_the_whole_image(pairs):

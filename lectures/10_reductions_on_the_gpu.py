@@ -397,8 +397,9 @@ warps = flat[4096:4352].reshape(8, 32)
 drawn = [warps, warps.sum(axis=1, keepdims=True), warps.sum(keepdims=True)]
 titles = ["256 losses: a row for each warp", "of_warp", "thread 0"]
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), width_ratios=[20, 3, 3], layout="constrained")
-for ax, array, title in zip(axes, drawn, titles, strict=True):
-    figures.draw_array(ax, array, title, fmt=".1f", numbers=array.size < 9, fontsize=13)
+for ax, array, title, top in zip(axes, drawn, titles, (None, 40, 40), strict=True):
+    options = dict(fmt=".1f", numbers=array.size < 9, fontsize=13, vmin=0, vmax=top)
+    figures.draw_array(ax, array, title, **options)
     ax.set_aspect("auto")
 figures.show(
     fig,

@@ -21,21 +21,29 @@ from pathlib import Path
 
 from segedu.cuda.assembly import number_sites
 from segedu.cuda.errors import CacheError, CompileError, CompilerNotFound
+from segedu.cuda.source import without_comments
 
 RUNTIME = Path(__file__).parent / "runtime"
 COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-finite-loops"]
 COMMON += ["-fno-strict-aliasing", "-fwrapv", "-fno-delete-null-pointer-checks", "-fno-asynchronous-unwind-tables"]
 MODES = {
     "fast": ["-O2"],
-    "check": ["-O1", "-gdwarf-4", "-DSEGEDU_CHECK", "-fno-optimize-sibling-calls", "-Werror=uninitialized"],
+    "check": [
+        "-O1",
+        "-gdwarf-4",
+        "-DSEGEDU_CHECK",
+        "-fno-optimize-sibling-calls",
+        "-Werror=uninitialized",
+        "-Werror=return-type",
+    ],
 }
 INSTRUMENT = ["-fsanitize=thread", "-fsanitize-coverage=trace-pc"]
 ARITHMETIC = "alignment,integer-divide-by-zero"
 KERNEL = ["-nostdinc", "-fno-threadsafe-statics", "-ffp-contract=off", "-Werror=vla"]
 WINDOWS, MACOS = os.name == "nt", sys.platform == "darwin"
 SUFFIX = ".dll" if WINDOWS else ".so"
-NO_COMPILER = """No C++ compiler was found, which segedu.cuda needs to run kernels on the CPU.
-The remedy that works everywhere:  python -m pip install ziglang
+NO_COMPILER = f"""No C++ compiler was found, which segedu.cuda needs to run kernels on the CPU.
+The remedy that works everywhere:  {sys.executable} -m pip install ziglang   (in a notebook: %pip install ziglang)
 Or install the system's own: `sudo apt install g++` (Debian, Ubuntu), `xcode-select --install` (macOS).
 SEGEDU_CXX may name one that is not on the PATH."""
 
@@ -110,8 +118,7 @@ def _usable_folder() -> Path:
             raise _full(folder) from error
         warnings.warn(
             f"{folder} cannot be written to ({error.strerror}): compiled kernels are not kept from one session to"
-            f" the next."
-            " Set SEGEDU_CACHE to a folder that can.",
+            " the next. Set SEGEDU_CACHE to a folder that can be written to.",
             stacklevel=2,
         )
         return Path(_spare_folder().name)
@@ -119,8 +126,9 @@ def _usable_folder() -> Path:
 
 def _full(folder: Path) -> CacheError:
     return CacheError(
-        f"The disk is full: the compiled kernel does not fit into {folder}. Make room and run the cell again, or set"
-        " SEGEDU_CACHE to a folder on another disk. Nothing was lost: only whole files are ever kept."
+        f"The disk is full: the compiled kernel does not fit into {folder}, or what the compiler leaves for a moment"
+        f" into {tempfile.gettempdir()}. Make room and run the cell again, or set SEGEDU_CACHE, and TMPDIR, to a folder"
+        " on another disk. Nothing was lost: only whole files are ever kept."
     )
 
 
@@ -137,6 +145,8 @@ def _run(command: list[str], text: str | None = None) -> None:
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=environment)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("compiling was interrupted; nothing half done is kept: run the cell again") from None
     except OSError as error:
         raise CompilerNotFound(f"{command[0]} could not be started ({error.strerror}).\n\n{NO_COMPILER}") from error
     if done.returncode:
@@ -247,6 +257,8 @@ def explain(output: str, code: str) -> CompileError:
             continue
         seen.add((line, what))
         text = lines[int(line) - 1] if int(line) <= len(lines) else ""
+        if "operator" in what and _goes_on_from_the_line_before(lines, int(line)):
+            what += ". Is a ; missing at the end of the line before?"
         shown = "" if "segedu_" in text else f"\n    {text.strip()}"
         if shown and column:
             shown += "\n    " + " " * (int(column) - 1 - (len(text) - len(text.lstrip()))) + "^"
@@ -254,7 +266,24 @@ def explain(output: str, code: str) -> CompileError:
     return CompileError("the kernel does not compile\n" + "\n".join(parts), int(complaints[0][0]))
 
 
+def _goes_on_from_the_line_before(lines: list[str], number: int) -> bool:
+    """Whether a line begins like a statement of its own, `*y = 1`, and is read as the end of a product."""
+    before = without_comments("\n".join(lines[: number - 1])).rstrip()
+    return bool(before) and before[-1] not in ";{}," and lines[number - 1].lstrip()[:1] in ("*", "&", "(", "+", "-")
+
+
+NO_RETURN = re.compile(
+    r"no return statement in function returning non-void|control reaches end of non-void function"
+    r"|non-void function does not return a value|non-void lambda does not return a value"
+)
+
+
 def _plainly(what: str) -> str:
+    if NO_RETURN.search(what):
+        return (
+            "this function ends without a value, and its type promises one. Every way through it must end in"
+            " `return …;`; a function that gives nothing back is void"
+        )
     if "variably modified type" in what or "[-Werror=vla]" in what or "variable length array" in what:
         return "the size of this array must be a constant: a number, a macro or a template's parameter"
     what = re.sub(r" \[-Werror=[\w=-]+\]| \[-Werror,[^\]]*\]", "", what)

@@ -7,6 +7,7 @@ import re
 from segedu.cuda.errors import KernelError
 from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, NOWHERE, PROBLEMS, SHARED, VARIABLE, Fault
 from segedu.cuda.places import Place, Scene, place_of, unravelled
+from segedu.cuda.source import without_comments
 
 DOES = {"read": "reads", "write": "writes", "atomic": "does an atomic operation on"}
 DID = {"read": "read", "write": "wrote", "atomic": "did an atomic operation on"}
@@ -33,16 +34,40 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
             "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than"
             " there are elements."
         )
-    if f.space in (SHARED, VARIABLE):
+    data = index_from_data(s.code, s.line(f.site), place.array)
+    if data:
+        remedy = (
+            f"The index was read from data, {data}: every number in it must be from 0 to {place.size - 1}. Was it made"
+            f" for an array of another size? Look at {data}.min() and {data}.max() before the launch."
+        )
+    elif f.space in (SHARED, VARIABLE):
         remedy = (
             "Compare the index with the size in the declaration; a tile with a halo needs TILE + 2 * halo in"
             " each direction."
         )
-    if f.space == DYNAMIC:
+    elif f.space == DYNAMIC:
         remedy = (
             f"Ask for more when launching: shared_mem={max(0, f.offset) + f.size} or more bytes, or correct the index."
         )
     return f"{who} {does} {place}, {far}: {place.described}.", remedy
+
+
+def index_from_data(code: str, line: int | None, array: str) -> str | None:
+    """The array that an index was read from: in its brackets, or where the variable that it consists of got its value.
+
+    >>> index_from_data("long long to = where[i];\\ny[to] = x[i];", 2, "y")
+    'where'
+    """
+    lines = without_comments(code).splitlines()
+    here = lines[line - 1] if line and line <= len(lines) else ""
+    found = re.search(rf"\b{re.escape(array)}\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]", here)
+    inside = found.group(1) if found else ""
+    nested = re.search(r"\b(\w+)\s*\[", inside)
+    if nested or not re.fullmatch(r"\s*[A-Za-z_]\w*\s*", inside):
+        return nested.group(1) if nested else None
+    before = "\n".join(lines[:line])
+    given = re.findall(rf"\b{re.escape(inside.strip())}\s*=\s*(\w+)\s*\[[^;]*\]\s*[;,]", before)
+    return given[-1] if given else None
 
 
 def _uninitialised(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:

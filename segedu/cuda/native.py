@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from segedu.cuda.errors import CacheError
+
 PROBLEMS = (
     *("none", "out of bounds", "uninitialised", "race", "returned before barrier", "different barriers", "deadlock"),
     *("not in own mask", "mask names returned", "warp diverged", "shuffle source", "shuffle width"),
@@ -132,9 +134,15 @@ class Library:
 
 
 def _load_a_copy(path: Path) -> c.CDLL:
-    handle, copy = tempfile.mkstemp(suffix=path.suffix, prefix="segedu-cuda-")
-    os.close(handle)
-    shutil.copyfile(path, copy)
+    try:
+        handle, copy = tempfile.mkstemp(suffix=path.suffix, prefix="segedu-cuda-")
+        os.close(handle)
+        shutil.copyfile(path, copy)
+    except OSError as error:
+        raise CacheError(
+            f"A kernel with variables needs a copy of its library in {tempfile.gettempdir()}, which cannot be written"
+            f" ({error.strerror}). Make room there, or set TMPDIR to another folder."
+        ) from error
     try:
         return c.CDLL(copy)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segedu.cuda import CacheError, CompileError, CompilerNotFound, RawModule, compiler
+from segedu.cuda import CacheError, CompileError, CompilerNotFound, RawModule, compiler, native
 from tests.cuda.kernels import needs_compiler
 
 SOURCE = 'extern "C" __global__ void k(int* y) { *y = 5; }'
@@ -32,6 +32,11 @@ def works(source: str = SOURCE) -> bool:
 # ---------------------------------------------------------------- wrong sources
 WRONG = {
     "a semicolon missing": ("int i = threadIdx.x\ny[i] = 1;", 3, "; missing.*at the end of the line before"),
+    "a semicolon missing before a pointer": (
+        "int i = threadIdx.x\n*y = i;",
+        3,
+        "missing at the end of the line before",
+    ),
     "an unknown name": ("int i = 1;\n*y = i + two;", 3, "two"),
     "INFINITY": ("\n*y = INFINITY;", 3, r"__int_as_float\(0x7f800000\)"),
     "int32_t": ("\n\nint32_t i = 1;", 4, "write int"),
@@ -62,6 +67,15 @@ def test_a_local_variable_without_a_first_value_is_found():
         RawModule(source, mode="check")
 
 
+@needs_compiler
+@pytest.mark.parametrize("body", ["float y = 2 * x;", "if (x > 0) return 1;", "while (x > 0) { x -= 1; }"])
+def test_a_function_without_its_value_is_found(body):
+    source = f'__device__ float f(float x) {{\n  {body}\n}}\nextern "C" __global__ void k(float* y) {{ *y = f(*y); }}'
+    with pytest.raises(CompileError, match=r"line 3: this function ends without a value.*`return …;`") as caught:
+        RawModule(source, mode="check")
+    assert caught.value.line == 3
+
+
 def test_an_include_is_refused_as_nvrtc_would():
     with pytest.raises(CompileError, match=r"line 2: #include <cmath>\nNVRTC.*has no system headers"):
         RawModule("\n#include <cmath>\n" + SOURCE, mode="check")
@@ -79,7 +93,7 @@ def test_without_a_compiler_the_message_says_how_to_get_one(cache, monkeypatch):
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     compiler._find.cache_clear()
     try:
-        with pytest.raises(CompilerNotFound, match="python -m pip install ziglang"):
+        with pytest.raises(CompilerNotFound, match=r"-m pip install ziglang .*%pip install ziglang"):
             RawModule(SOURCE, mode="check")
     finally:
         compiler._find.cache_clear()
@@ -165,6 +179,26 @@ def test_an_interrupted_compilation_leaves_nothing_and_is_taken_up_again(cache, 
     assert [path.suffix for path in cache.iterdir()] == [".o"]
     monkeypatch.setattr(compiler, "_run", run)
     assert works()
+
+
+@needs_compiler
+def test_an_interrupted_compilation_says_so(cache, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compiler.subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="nothing half done is kept: run the cell again"):
+        works()
+
+
+@needs_compiler
+def test_a_full_folder_for_temporary_files_is_named(cache, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(native.shutil, "copyfile", full)
+    with pytest.raises(CacheError, match=r"No space left on device.*TMPDIR"):
+        RawModule("__device__ int n;" + SOURCE, mode="fast")
 
 
 @needs_compiler

@@ -61,6 +61,13 @@ BOUNDS = [
     Wrong("a thread too many in the second block", 'extern "C" __global__ void k(float* y, int n) {\n'
           "  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  y[i] = 1; // here\n}",
           "out of bounds", lambda: (ones(40), 40), ("Thread 8 of block 1 writes y[40]",), "y", 40, grid=(2,)),
+    Wrong("an index from data", 'extern "C" __global__ void k(const float* x, const int* where, float* y) {\n'
+          "  int to = where[threadIdx.x];\n  y[to] = x[threadIdx.x]; // here\n}",
+          "out of bounds", lambda: (ones(32), np.arange(1, 33, dtype=np.int32), ones(32)),
+          ("read from data, where", "from 0 to 31", "where.max()"), "y", 32),
+    Wrong("an index from data in the brackets", 'extern "C" __global__ void k(const int* where, float* y) {\n'
+          "  y[where[threadIdx.x]] = 1; // here\n}",
+          "out of bounds", lambda: (np.arange(32, dtype=np.int32) - 1, ones(32)), ("read from data, where",), "y", -1),
     Wrong("two numbers at once at the end", 'extern "C" __global__ void k(const float2* x, float* y) {\n'
           "  float2 v = x[threadIdx.x]; // here\n  y[threadIdx.x] = v.x + v.y;\n}",
           "out of bounds", lambda: (ones(62), ones(32)), ("reads x[62]",), "x", 62),

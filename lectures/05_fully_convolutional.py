@@ -522,7 +522,7 @@ with cuda_ops.mode("check"):
 report
 
 # %% [markdown]
-# **Won and lost.** Ten lines, no copy of the input, and neighbouring threads read neighbouring pixels; but each number of $A$ is fetched once for every pixel, and each pixel once for every output.
+# **Won and lost.** No copy of the input, and neighbouring threads read neighbouring pixels; but each number of $A$ is fetched once for every pixel, and each pixel once for every output.
 # Lecture 09 takes this product up four rungs, until threads share what they fetched.
 
 # %% [markdown]

@@ -773,7 +773,8 @@ from segedu import cuda, cuda_ops
 # }
 
 # %% [markdown]
-# `assert` stops a kernel where something is false that must be true: here, that a label is void or names a class. The losses are added up in NumPy.
+# In C, `a ? b : c` is Python's `b if a else c`. `assert` stops a kernel where something is false that must be true: here, that a label is void or names a class. The losses are added up in
+# NumPy.
 
 # %%
 def cross_entropy_cuda(logits, target, ignore_index=-100, kernel=None):
@@ -823,8 +824,8 @@ print("first void pixel:", np.flatnonzero(z_target == 255)[0])
 compare.with_torch(loss_without_void, z, z_target, reference=F.cross_entropy)
 
 # %% [markdown]
-# A number $255 \cdot 63$ places further on, far behind the 5 classes of this pixel. PyTorch's own kernel asserts the same; on a GPU its message, *device-side assert triggered*, names neither pixel nor
-# label. A label that is not void and names no class is a frequent reason.
+# A number $255 \cdot 63$ places further on, far behind the 5 classes of this pixel. PyTorch's own CUDA kernel asserts the same: where it says
+# *device-side assert triggered*, look for a label that is neither void nor a class.
 #
 # The library's `cuda_ops.cross_entropy` has the signature of `numpy_ops.cross_entropy`, with weights and smoothing; `mode("check")` has every access checked.
 

@@ -24,6 +24,8 @@
 # | 09 | [Convolution on the GPU](09_convolution_on_the_gpu.ipynb) | scatter and gather, tiles in shared memory and registers, traffic counted | 75 |
 # | 10 | [Reductions on the GPU](10_reductions_on_the_gpu.ipynb) | sums, cross-entropy and confusion matrix with shared memory and warp shuffles | 75 |
 #
+# Lectures 01 to 07 each have a section *The kernel in CUDA C*. Leave it out at first, and come back after lecture 08; it takes 10 minutes more.
+#
 # The [glossary](glossary.ipynb) gives every term in English, 繁體中文, 简体中文, 한국어 and Русский.
 
 # %% [markdown]

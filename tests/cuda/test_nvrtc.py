@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from segedu import notebooks
 from segedu.cuda import CompileError, RawModule
 from tests.cuda import nvrtc, test_right_programs
 from tests.cuda.kernels import needs_compiler
@@ -16,6 +17,9 @@ CONSTANTS = (
     node.value for node in ast.walk(ast.parse(inspect.getsource(test_right_programs))) if isinstance(node, ast.Constant)
 )
 TEXTS = [text for text in CONSTANTS if isinstance(text, str) and "__global__" in text and text.endswith("}")]
+LECTURES = [
+    path for path in sorted((notebooks.ROOT / "lectures").glob("*.py")) if 'language="cuda"' in path.read_text("utf-8")
+]
 NAMES = {"product": ("product<float, 8>", "product<double,4>")}
 
 
@@ -28,6 +32,15 @@ def test_every_right_program_compiles_for_the_gpus_of_the_course(architecture):
     for source in TEXTS:
         names = NAMES["product"] if "void product" in source else ()
         assert nvrtc.complaint(source, architecture, names) is None, source
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
+def test_the_kernels_of_the_lectures_compile_for_a_gpu(lecture):
+    cells = [cell.source for cell in notebooks.read_lecture(lecture).cells if cell.source.startswith("%%cuda")]
+    assert cells
+    for cell in cells:
+        assert nvrtc.complaint(cell.partition("\n")[2]) is None, cell
 
 
 @needs_nvrtc

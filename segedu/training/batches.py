@@ -26,10 +26,13 @@ def as_input(image: np.ndarray) -> np.ndarray:
     >>> as_input(np.full((2, 3, 1), 255, np.uint8)).shape
     (1, 2, 3)
     """
-    colour = image.shape[2] == 3
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if colour else (np.mean(IMAGENET_MEAN), np.mean(IMAGENET_STD))
-    values = (image.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
+    mean, std = (np.float32(values).reshape(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    if image.shape[2] != 3:
+        mean, std = mean.mean(), std.mean()
+    values = image.transpose(2, 0, 1).astype(np.float32, order="C")
+    values /= 255 * std
+    values -= mean / std
+    return values
 
 
 class Batches:

@@ -104,17 +104,19 @@ def test_weights_of_classes_are_those_counted_by_hand():
 
 def test_mixed_precision_computes_in_halves_and_keeps_whole_weights(streets):
     curves = {}
-    for amp in (None, "bf16"):
+    for amp in (None, "bf16", "fp16"):
         model = models.create("unet", len(streets.classes), width=1 / 16, engine="torch")
         without_dropout(model)
         trainer = training.Trainer(model, streets, steps=4, batch=2, lr=0.003, amp=amp)
         seen = []
         model.score.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output.dtype))
         curves[amp] = trainer.fit().curve("loss")[1]
-        assert set(seen) == {torch.bfloat16 if amp else torch.float32}
+        assert set(seen) == {{None: torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[amp]}
+        assert trainer.state_dict()["machine"].get("scale") == (65536 if amp == "fp16" else None)
         assert {array.dtype.name for array in weights_of(trainer).values()} == {"float32"}
-    np.testing.assert_allclose(curves["bf16"], curves[None], rtol=0.02)
-    assert curves["bf16"] != curves[None]
+    for amp in ("bf16", "fp16"):
+        np.testing.assert_allclose(curves[amp], curves[None], rtol=0.02)
+        assert curves[amp] != curves[None]
 
 
 @pytest.mark.parametrize(

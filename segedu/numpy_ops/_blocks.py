@@ -7,8 +7,8 @@ blocks run on several threads.
 
 Between two loops a thread needs the lock again, and may have to wait for it longer than a short loop takes. On two
 cores blocks of 2 MiB therefore beat those of 256 KiB, which would stay in the L2 cache, up to twofold. `np.add.at` and
-`np.bincount` keep the lock. Products of matrices (`@`, `np.vecdot`) do not belong into a block: BLAS has threads of its
-own, and two callers wait for each other.
+`np.bincount` keep the lock. Products of matrices (`@`) do not belong into a block: BLAS has threads of its own, and two
+callers wait for each other.
 """
 
 from __future__ import annotations
@@ -116,7 +116,6 @@ def for_each_block(work: Callable[[slice], T], count: int, bytes_each: int) -> l
     >>> for_each_block(lambda s: s.stop - s.start, 5, BLOCK_BYTES // 2)
     [2, 2, 1]
     """
-
     parts = list(blocks(count, bytes_each))
     results: list[T | None] = [None] * len(parts)
     waiting = iter(enumerate(parts))  # shared: each thread takes the next block when it is done with one

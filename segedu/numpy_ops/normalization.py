@@ -119,7 +119,7 @@ def _channel_mean(block: np.ndarray) -> np.ndarray:
 
 def _channel_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Σ over the batch and the pixels of a·b."""
-    return np.einsum("ncp,ncp->c", a, b)
+    return np.vecdot(a, b).sum(0)
 
 
 def _move(running: np.ndarray, new: np.ndarray, momentum: float) -> None:

@@ -34,7 +34,8 @@ def learning_curve(*histories, names=None) -> Figure:
         _draw(right, steps, [100 * value for value in values], colour, "batches")
         steps, values = history.curve("val_miou")
         other = colour if len(histories) > 1 else _ORANGE
-        right.plot(steps, [100 * value for value in values], "o-", color=other, mec="white", label="validation")
+        if steps:
+            right.plot(steps, [100 * value for value in values], "o-", color=other, mec="white", label="validation")
     for ax, label in ((left, "loss"), (right, "mean IoU, %")):
         ax.set(xlabel="step", ylabel=label)
         ax.set_ylim(0, 1.05 * max(ax.get_ylim()[1], 1e-9))

@@ -1143,8 +1143,8 @@ no_void = changed(confusion, "if (target[i] != ignored) ", "")
 attempt(no_void, (32,), (256,), args, shared_mem=144)
 
 # %% [markdown]
-# $255 \cdot 6 + 1 = 1531$. More shared memory, which the message offers first, would only let void pixels be counted in cells that nobody looks at; "or correct the index" is what
-# helps here. A message knows what happened, not what was meant.
+# The second message points at the data, and rightly so: $255 \cdot 6 + 1 = 1531$. What it says of 0 to 35 holds for the index, which here is made of two labels: each of them must be from 0
+# to 5, or void and left out. A message knows what happened, not what was meant.
 
 # %% [markdown]
 # ## 11 · IoU and Dice from the matrix

@@ -79,6 +79,9 @@ def weight_gradient(
     given, shapes = (planes(image), planes(windows)), _structure(sliding, len(image), groups, shape)
     terms, columns = len(image) * count(sliding.output), count(shape[1:])
     chosen = _form(shape[0] // groups, terms, columns)
+    if chosen == "definition" and count(sliding.output) < 32:  # a warp
+        convolution("conv2d_weight_gradient_of_few", dtype, over(result.size), *given, result, shapes, result.size)
+        return result
     if chosen == "definition":
         threads = blocks(result.size, count(sliding.output))
         convolution("conv2d_weight_gradient", dtype, threads, *given, result, shapes)

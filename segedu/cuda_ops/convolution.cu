@@ -78,24 +78,38 @@ __global__ void __launch_bounds__(256) conv2d_tiled_8(const T* x, const T* weigh
 // ---------------------------------------------------------------- gradient of the filters
 // dweight[k, c, a, b] = Σ over windows (n, i, j) of grad[n, k, i, j] · x[n, c, pixel (a, b) of the window]
 //
-// The definition, a block for each number. Operations: 2·N·OH·OW for each of K·C/groups·kH·kW numbers.
+// The sum for one number over the windows first, first + step, first + 2·step … of every image.
 template <typename T>
-__global__ void conv2d_weight_gradient(const T* x, const T* grad, T* dweight, Sliding s) {
-  __shared__ T partial[32];
-  Index number = blockIdx.x, tap = number % s.taps(), c = number / s.taps() % s.image_channels();
+__device__ T weight_gradient_over(const T* x, const T* grad, const Sliding& s, Index number, Index first, Index step) {
+  Index tap = number % s.taps(), c = number / s.taps() % s.image_channels();
   Index k = number / s.taps() / s.image_channels(), group = k / s.window_channels();
   Index down = tap / s.kernel[1] * s.dilation[0] - s.before[0], across = tap % s.kernel[1] * s.dilation[1] - s.before[1];
   T sum = 0;
   for (Index n = 0; n < s.images(); ++n) {
     const T* image = x + ((n * s.groups() + group) * s.image_channels() + c) * s.pixels();
     const T* grads = grad + (n * s.groups() * s.window_channels() + k) * s.windows();
-    for (Index window = threadIdx.x; window < s.windows(); window += blockDim.x) {
+    for (Index window = first; window < s.windows(); window += step) {
       Index r = window / s.output[1] * s.stride[0] + down, q = window % s.output[1] * s.stride[1] + across;
       if (r >= 0 && r < s.size[0] && q >= 0 && q < s.size[1]) sum += grads[window] * image[r * s.size[1] + q];
     }
   }
+  return sum;
+}
+
+// The definition, a block for each number. Operations: 2·N·OH·OW for each of K·C/groups·kH·kW numbers.
+template <typename T>
+__global__ void conv2d_weight_gradient(const T* x, const T* grad, T* dweight, Sliding s) {
+  __shared__ T partial[32];
+  T sum = weight_gradient_over(x, grad, s, blockIdx.x, threadIdx.x, blockDim.x);
   sum = block_sum(sum, partial);
-  if (threadIdx.x == 0) dweight[number] = sum;
+  if (threadIdx.x == 0) dweight[blockIdx.x] = sum;
+}
+
+// A thread for each number: of few windows, of which a block would leave most threads without work.
+template <typename T>
+__global__ void conv2d_weight_gradient_of_few(const T* x, const T* grad, T* dweight, Sliding s, Index numbers) {
+  for (Index number = column_of_thread(); number < numbers; number += thread_step())
+    dweight[number] = weight_gradient_over(x, grad, s, number, 0, 1);
 }
 
 // rows m: filters of a group; columns n: (channel, tap); depth d: windows of all images, cut into `parts`, whose results are

@@ -69,6 +69,7 @@ CALLS = [
     ("conv2d", (X, W, image(4)), {"padding": 1}),
     ("conv2d", (LARGE, FILTERS), {"padding": 1}),
     ("conv2d_backward", (G, X, W, image(4)), {"padding": 1}),
+    ("conv2d_backward", (image(2, 4, 2, 3), image(2, 3, 4, 5), W), {}),
     ("conv2d_backward", (LARGE_GRAD, LARGE, FILTERS, image(17)), {"padding": 1}),
     ("conv_transpose2d", (SMALL, WT, image(2)), {"stride": 2, "padding": 1}),
     ("conv_transpose2d_backward", (image(2, 2, 5, 5), SMALL, WT, image(2)), {"stride": 2, "padding": 1}),

@@ -14,6 +14,10 @@ class TrainingError(RuntimeError):
     """A run cannot go on; the message says why, what is kept, and what to do."""
 
 
+class StoppedEarly(Exception):  # noqa: N818 - it is no error
+    """A validation was left, because someone asked to stop."""
+
+
 class Stop:
     """Whether someone asked to stop, by Ctrl-C or by the signal with which clusters end a run."""
 
@@ -24,7 +28,7 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
         with contextlib.suppress(RuntimeError):  # the signal may come in the middle of another line
-            print("\nFinishing this step, then saving. Once more stops at once, without saving.", flush=True)
+            print("\nStopping after this step. Once more stops at once, in the middle of it.", flush=True)
 
 
 @contextlib.contextmanager
@@ -49,14 +53,24 @@ def not_a_number(step: int, loss: float, settings: object, kept: str) -> str:
     )
 
 
-def out_of_memory(where: str, settings: object, error: BaseException, kept: str) -> str:
+def out_of_memory(step: int, settings: object, error: BaseException, kept: str) -> str:
     """What to do about full memory."""
     size = "whole images" if settings.crop is None else f"crops of {settings.crop[0]}×{settings.crop[1]}"
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return (
-        f"Memory was full {where}, with batch={settings.batch} and {size}. Make the batch or the crop smaller, "
-        f"or the network narrower (width). The error was: {reason}. {kept}"
+        f"Memory was full in step {step}, with batch={settings.batch} and {size}. Make the batch or the crop smaller, "
+        f"or the network narrower (width). The error was: {_first_line(error)}. {kept}"
     )
+
+
+def out_of_memory_at_validation(step: int, error: BaseException, kept: str) -> str:
+    return (
+        f"Memory was full at the validation after step {step}, which takes whole images, one at a time. Give it "
+        f"smaller images or none, or make the network narrower (width). The error was: {_first_line(error)}. {kept}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def disk_is_full(error: OSError) -> bool:

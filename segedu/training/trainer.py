@@ -18,8 +18,8 @@ from segedu.training.batches import Batches, Transform, median_frequency_weights
 from segedu.training.evaluation import Scores, evaluate
 from segedu.training.history import History
 from segedu.training.kept import Kept
-from segedu.training.problems import TrainingError, stopped_by_signals
-from segedu.training.progress import watcher
+from segedu.training.problems import Stop, StoppedEarly, TrainingError, stopped_by_signals
+from segedu.training.progress import Watcher, watcher
 from segedu.training.settings import Settings, make_optimizer, make_schedule
 
 LAST, BEST, CURVE = "last.safetensors", "best.safetensors", "curve.jsonl"
@@ -78,7 +78,7 @@ class Trainer:
         )
         self.every = every or max(1, math.ceil(len(dataset) / self.settings.batch))
         self.weights = self._class_weights()
-        self.step, self.seconds, self.best = 0, 0.0, -1.0
+        self.step, self.seconds, self.best, self.begun = 0, 0.0, -1.0, False
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,34 +98,37 @@ class Trainer:
             TrainingError: the loss is no number, memory or the disk is full. The message says what to do; network and
                 optimiser are as after the last good step.
         """
+        if not self.begun and self.folder is not None and (self.folder / LAST).exists():
+            raise FileExistsError(
+                f"there is a run in {self.folder}: resume() goes on with it, another folder begins anew"
+            )
+        self.begun = True
         last = self.settings.steps if steps is None else self.step + steps
         numbers = range(self.step, last)
         with stopped_by_signals() as stop, watcher(self, last, show) as watch:
             for images, labels in prepared(self.batches.__getitem__, numbers):
                 record = self._step(images, labels)
-                stopping = bool(self.machine.sum(np.array(stop.asked, np.int64)))
                 due = self.step % self.every == 0 or self.step == last
-                if due and not stopping:
-                    record |= self._validate(watch)
+                if due:
+                    record |= self._validate(record, watch, stop)
                 self.history.add(record)
                 watch.step(record)
+                stopping = bool(self.machine.sum(np.array(stop.asked, np.int64)))
                 if due or stopping:
                     self.save()
                 if stopping:
-                    self._say_how_to_go_on()
                     break
-        return self.history
-
-    def _say_how_to_go_on(self) -> None:
-        if self.folder is None:
+        if stop.asked and self.folder is None:
             print(f"Stopped after step {self.step}; fit() goes on from here.")
+        return self.history
 
     def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Forward, backward, update; returns what is recorded of it."""
         began = time.perf_counter()
         labels, lr = inner(labels, self.model.margin), self.optimizer.param_groups[0]["lr"]
-        loss, matrix = self._gradient(images, labels)
-        with self._explaining("in the update of step"):
+        with self._full_memory_explained():
+            loss, matrix = self._gradient(images, labels)
+        with self._full_memory_explained():
             self.machine.update(self.optimizer)
         if self.schedule is not None:
             self.schedule.step()
@@ -154,31 +157,41 @@ class Trainer:
         except BaseException as error:
             machine.restore(self.model, statistics)
             self.optimizer.zero_grad()
-            if not machine.out_of_memory(error):
-                raise
-            self.save()
-            raise self._memory_was_full("in step", error) from error
+            if machine.out_of_memory(error):
+                self.save()  # all steps so far; the checkpoint may be a while ago
+            raise
         return value, machine.sum(confusion_matrix(guess, labels, len(self.dataset.classes), ignore_index=void))
 
     @contextlib.contextmanager
-    def _explaining(self, where: str) -> Iterator[None]:
-        """Inside, full memory is explained."""
+    def _full_memory_explained(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             if not self.machine.out_of_memory(error):
                 raise
-            raise self._memory_was_full(where, error) from error
+            text = problems.out_of_memory(self.step + 1, self.settings, error, self._kept())
+            raise TrainingError(text) from error
 
-    def _memory_was_full(self, where: str, error: BaseException) -> TrainingError:
-        return TrainingError(problems.out_of_memory(f"{where} {self.step + 1}", self.settings, error, self._kept()))
-
-    def _validate(self, watch: object) -> dict[str, float]:
-        """Scores on the validation images; the best network so far is written down."""
+    def _validate(self, record: dict[str, float], watch: Watcher, stop: Stop) -> dict[str, float]:
+        """Scores on the validation images; the best network so far is written down. An error loses no step."""
         if self.validation is None:
             return {}
-        with self._explaining("at the validation before step"):
-            scores = self.evaluate(self.validation, watch.validating)
+
+        def advance(done: int, total: int) -> None:
+            watch.validating(done, total)
+            if stop.asked and self.machine.world == 1:  # several processes stop together, after the step
+                raise StoppedEarly
+
+        try:
+            scores = self.evaluate(self.validation, advance)
+        except StoppedEarly:
+            return {}
+        except Exception as error:
+            self.history.add(record)
+            self.save()
+            if not self.machine.out_of_memory(error):
+                raise
+            raise TrainingError(problems.out_of_memory_at_validation(self.step, error, self._kept())) from error
         if scores.miou > self.best:
             self.best = scores.miou
             self._write(BEST)
@@ -191,7 +204,7 @@ class Trainer:
     def _class_weights(self) -> np.ndarray | None:
         wanted, classes = self.settings.class_weights, len(self.dataset.classes)
         if wanted == "median":
-            return median_frequency_weights(self.dataset, classes, self.dataset.void)
+            return median_frequency_weights(self.batches.dataset, classes, self.dataset.void)
         if wanted is not None and len(wanted) != classes:
             raise ValueError(f"class_weights has {len(wanted)} numbers and must have one for each of {classes} classes")
         return None if wanted is None else np.array(wanted)
@@ -238,6 +251,7 @@ class Trainer:
         elif self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
         self.machine.load_state_dict(state["machine"])
+        self.begun = True
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         if self.history.path is not None and self.history.path.exists():
             self.history = History.read(self.history.path)

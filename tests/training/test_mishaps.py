@@ -117,6 +117,15 @@ def test_full_memory_is_explained_and_the_state_before_the_step_is_saved(kind, t
         np.testing.assert_array_equal(weights_of(run)[name], array)
 
 
+def test_full_memory_in_the_update_leaves_the_checkpoint_before(trainer, tmp_path, monkeypatch):
+    """Some weights may have changed then."""
+    run = trainer(folder=tmp_path, every=2)
+    monkeypatch.setattr(run.machine, "update", outgrown(run.machine.update, after=3))
+    with pytest.raises(training.TrainingError, match="Memory was full in step 4"):
+        run.fit()
+    good_checkpoint(tmp_path, 2)
+
+
 def test_an_error_of_another_kind_is_left_as_it_is(trainer, monkeypatch):
     run = trainer()
     monkeypatch.setattr(run.machine, "backward", lambda loss: 1 / 0)
@@ -127,8 +136,11 @@ def test_an_error_of_another_kind_is_left_as_it_is(trainer, monkeypatch):
 def test_full_memory_at_the_validation_is_explained(trainer, streets, tmp_path, monkeypatch):
     run = trainer(folder=tmp_path, validation=streets, every=2)
     monkeypatch.setattr(run.machine, "labels", outgrown(run.machine.labels, after=2))
-    with pytest.raises(training.TrainingError, match="Memory was full at the validation before step 3"):
+    with pytest.raises(training.TrainingError, match="Memory was full at the validation after step 2") as caught:
         run.fit()
+    assert str(tmp_path / "last.safetensors") in str(caught.value)
+    good_checkpoint(tmp_path, 2)
+    assert [record["step"] for record in training.History.read(tmp_path / "curve.jsonl").records] == [1, 2]
 
 
 def outgrown(function, after):
@@ -196,10 +208,27 @@ def test_the_first_signal_waits_for_the_step_and_the_second_does_not(capsys):
     with stopped_by_signals() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.asked
-        assert "Finishing this step" in capsys.readouterr().out
+        assert "Stopping after this step" in capsys.readouterr().out
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_while_validating_does_not_wait_for_the_other_images(trainer, streets, tmp_path, monkeypatch):
+    run, looked_at = trainer(folder=tmp_path, validation=streets, every=2), []
+    labels = run.machine.labels
+
+    def interrupted(logits):
+        if not run.model.training:
+            looked_at.append(logits)
+            if len(looked_at) == 3:
+                signal.raise_signal(signal.SIGINT)
+        return labels(logits)
+
+    monkeypatch.setattr(run.machine, "labels", interrupted)
+    history = run.fit()
+    assert (run.step, len(looked_at), history.last("val_miou")) == (2, 3, None)
+    good_checkpoint(tmp_path, 2)
 
 
 def test_training_in_a_thread_works_without_signals(trainer):

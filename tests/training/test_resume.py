@@ -38,6 +38,12 @@ def test_a_pause_in_the_same_trainer_changes_nothing(trainer):
         np.testing.assert_array_equal(weights_of(paused)[name], array)
 
 
+def test_a_run_is_not_begun_anew_in_the_folder_of_another(trainer, tmp_path):
+    trainer(folder=tmp_path).fit(1)
+    with pytest.raises(FileExistsError, match=r"resume\(\) goes on with it, another folder begins anew"):
+        trainer(folder=tmp_path).fit()
+
+
 def test_what_was_recorded_after_the_checkpoint_is_forgotten(trainer, tmp_path):
     first = trainer(folder=tmp_path, every=2)
     first.fit(2)

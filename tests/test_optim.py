@@ -74,7 +74,7 @@ def test_groups_have_options_of_their_own_and_share_the_schedule(rng):
 def test_training_that_was_saved_goes_on_as_if_it_had_not_stopped(rng, name, options):
     def both(tensors):
         optimizer = getattr(optim, name)(tensors, **options)
-        return optimizer, optim.PolynomialLR(optimizer, total_iters=40, power=0.9)
+        return optimizer, optim.lr_scheduler.PolynomialLR(optimizer, total_iters=40, power=0.9)
 
     ours, theirs = parameters(rng)
     optimizer, schedule = both(ours)
@@ -102,7 +102,7 @@ def test_training_that_pytorch_began_goes_on_here(rng, name, options):
     ours = [Tensor(y.detach().numpy().copy(), requires_grad=True) for y in theirs]
     resumed = getattr(optim, name)(ours, lr=7.0)
     resumed.load_state_dict(optimizer.state_dict())
-    resumed_schedule = optim.StepLR(resumed, step_size=1)
+    resumed_schedule = optim.lr_scheduler.StepLR(resumed, step_size=1)
     resumed_schedule.load_state_dict(schedule.state_dict())
     ten_steps(rng, ours, theirs, optimizer, schedule, resumed, resumed_schedule)
     are_equal(ours, theirs)
@@ -163,13 +163,16 @@ def test_a_step_changes_the_array_in_place_and_leaves_the_gradient(rng):
         (lambda x: optim.SGD([{"params": [x], "rate": 0.1}]), "SGD has no option rate"),
         (lambda x: optim.Adam([x]).load_state_dict(optim.SGD([x]).state_dict()), "not one of Adam: missing betas, eps"),
         (lambda x: optim.Adam([x, x]).load_state_dict(optim.Adam([x]).state_dict()), r"groups of \[1\] parameters"),
-        (lambda x: optim.StepLR(optim.SGD([x]), 3).load_state_dict({"last_epoch": 2}), "StepLR: missing base_lrs"),
+        (
+            lambda x: optim.lr_scheduler.StepLR(optim.SGD([x]), 3).load_state_dict({"last_epoch": 2}),
+            "StepLR: missing base_lrs",
+        ),
         (lambda x: optim.SGD([], 0.1), "parameters is empty"),
         (lambda x: optim.SGD([x], -0.1), "lr=-0.1 must be at least 0"),
         (lambda x: optim.SGD([x], 0.1, nesterov=True), "nesterov=True needs"),
         (lambda x: optim.Adam([x], betas=(1.0, 0.9)), "betas="),
         (lambda x: optim.AdamW([x], weight_decay=-1), "weight_decay=-1"),
-        (lambda x: optim.PolynomialLR(optim.SGD([x], 0.1), 0), "total_iters=0 must be at least 1"),
+        (lambda x: optim.lr_scheduler.PolynomialLR(optim.SGD([x], 0.1), 0), "total_iters=0 must be at least 1"),
     ],
 )
 def test_illegal_numbers_are_named(mistake, words):

@@ -35,7 +35,7 @@ def gpu(monkeypatch):
 def begin(name, kind, seed=1, **options):
     model = models.create(name, 4, width=1 / 64, engine="cuda", seed=seed)
     optimizer = getattr(model.nn.optim, kind)(model.parameters(), lr=0.01, weight_decay=1e-3, **options)
-    return model, optimizer, model.nn.optim.PolynomialLR(optimizer, total_iters=9)
+    return model, optimizer, model.nn.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=9)
 
 
 def train(model, optimizer, schedule, steps=2):

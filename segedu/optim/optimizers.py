@@ -1,15 +1,14 @@
-"""Optimisers and schedules with the names and formulas of torch.optim (lecture 11)."""
+"""Gradient descent in three forms, with the names and formulas of torch.optim (lecture 11)."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Mapping
-from types import SimpleNamespace
 
 import numpy as np
 
 from segedu.autograd import Tensor, to_numpy
+from segedu.optim.saved import restored, same_names
 
 
 class Optimizer:
@@ -92,30 +91,11 @@ class Optimizer:
         if sizes != expected:
             raise ValueError(f"the state has groups of {sizes} parameters, this optimiser has {expected}")
         for group, new in zip(self.param_groups, groups, strict=True):
-            _same_names(self, group, new)
+            same_names(self, group, new)
         states = [saved["state"].get(number, {}) for number in range(len(self.state))]
-        self.state = [_restored(state, like) for state, like in zip(states, self.parameters, strict=True)]
+        self.state = [restored(state, like) for state, like in zip(states, self.parameters, strict=True)]
         for group, new in zip(self.param_groups, groups, strict=True):
             group.update({name: copy.copy(new[name]) for name in group if name != "params"})
-
-
-def _restored(state: Mapping[str, object], like: Tensor) -> dict[str, object]:
-    """Copies of a parameter's saved values, where the parameter is and with its dtype."""
-    restored = {}
-    for name, value in state.items():
-        if name == "step":
-            restored[name] = int(value)
-        elif value is not None:  # PyTorch writes None for a momentum that is not used
-            if tuple(value.shape) != like.shape:
-                raise ValueError(f"the state has {name} of shape {tuple(value.shape)} for a parameter of {like.shape}")
-            restored[name] = np.asarray(np.array(to_numpy(value), like.dtype), like=like.data)  # CuPy's, where that is
-    return restored
-
-
-def _same_names(owner: object, own: Mapping[str, object], saved: Mapping[str, object]) -> None:
-    """Refuse a state in which something is missing; PyTorch's hold more."""
-    if missing := own.keys() - saved.keys():
-        raise ValueError(f"the state is not one of {type(owner).__name__}: missing {', '.join(sorted(missing))}")
 
 
 class SGD(Optimizer):
@@ -231,86 +211,7 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
 
-class Scheduler:
-    """Sets each group's learning rate to `rate(t, its first rate)`; t counts the calls of `step`."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer, self.last_epoch = optimizer, 0
-        self.base_lrs = self.get_last_lr()
-
-    def step(self) -> None:
-        self.last_epoch += 1
-        for group, first in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = self.rate(self.last_epoch, first)
-
-    def get_last_lr(self) -> list[float]:
-        """The learning rate of each group now."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def rate(self, t: int, first: float) -> float:
-        raise NotImplementedError
-
-    def state_dict(self) -> dict[str, object]:
-        """All but the optimiser, whose own `state_dict` holds the rates: plain numbers."""
-        return {name: copy.copy(value) for name, value in vars(self).items() if name != "optimizer"}
-
-    def load_state_dict(self, saved: Mapping[str, object]) -> None:
-        """Go on from a `state_dict`, ours or that of PyTorch's schedule of the same name.
-
-        Raises:
-            ValueError: it is that of another schedule, or of an optimiser with another number of groups.
-        """
-        own = self.state_dict()
-        _same_names(self, own, saved)
-        if len(saved["base_lrs"]) != len(self.base_lrs):
-            raise ValueError(f"the state has {len(saved['base_lrs'])} groups, this schedule has {len(self.base_lrs)}")
-        vars(self).update({name: copy.copy(saved[name]) for name in own})
-
-
-class PolynomialLR(Scheduler):
-    """Times (1 − t/total_iters)^power, then 0: "poly", with power 0.9 in DeepLab (Chen et al., 2018, section 4.1)."""
-
-    def __init__(self, optimizer: Optimizer, total_iters: int, power: float = 1.0) -> None:
-        super().__init__(optimizer)
-        self.total_iters, self.power = _at_least_1(total_iters, "total_iters"), power
-
-    def rate(self, t: int, first: float) -> float:
-        return first * (1 - min(t, self.total_iters) / self.total_iters) ** self.power
-
-
-class StepLR(Scheduler):
-    """Times gamma at every step_size-th step."""
-
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        super().__init__(optimizer)
-        self.step_size, self.gamma = _at_least_1(step_size, "step_size"), gamma
-
-    def rate(self, t: int, first: float) -> float:
-        return first * self.gamma ** (t // self.step_size)
-
-
-class CosineAnnealingLR(Scheduler):
-    """Half a cosine from the first rate down to eta_min at T_max (Loshchilov and Hutter, "SGDR", 2017, equation 5)."""
-
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        super().__init__(optimizer)
-        self.T_max, self.eta_min = _at_least_1(T_max, "T_max"), eta_min
-
-    def rate(self, t: int, first: float) -> float:
-        return self.eta_min + (first - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
-
-
-lr_scheduler = SimpleNamespace(PolynomialLR=PolynomialLR, StepLR=StepLR, CosineAnnealingLR=CosineAnnealingLR)
-"""Where PyTorch keeps its schedules: `optim.lr_scheduler.StepLR`."""
-
-
 def _at_least_0(value: float, name: str) -> float:
     if not value >= 0:
         raise ValueError(f"{name}={value} must be at least 0")
-    return value
-
-
-def _at_least_1(value: int, name: str) -> int:
-    if not value >= 1:
-        raise ValueError(f"{name}={value} must be at least 1")
     return value

@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from segedu import arguments
-from segedu.numpy_ops._blocks import BLOCK_BYTES, for_each_block
+from segedu.numpy_ops import _blocks
+from segedu.numpy_ops._blocks import for_each_block
 
 T = TypeVar("T")
 Strip = tuple[slice, slice]  # (images, pixels)
@@ -49,11 +50,11 @@ class Pixels(NamedTuple):
     def for_each_strip(self, work: Callable[[Strip], T]) -> list[T]:
         """`work(strip)` for all strips, on several threads; the results in order."""
         strips = self._strips()
-        return for_each_block(lambda part: work(strips[part.start]), len(strips), BLOCK_BYTES)
+        return for_each_block(lambda part: work(strips[part.start]), len(strips), _blocks.BLOCK_BYTES)
 
     def _strips(self) -> list[Strip]:
         images, pixels = self.labels.shape
-        length = max(64, BLOCK_BYTES // (self.scores.itemsize * self.classes))
+        length = max(64, _blocks.BLOCK_BYTES // (self.scores.itemsize * self.classes))
         step = max(1, length // max(1, pixels))
         return [
             (slice(n, n + step), slice(p, p + length)) for n in range(0, images, step) for p in range(0, pixels, length)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segedu import arguments
-from segedu.numpy_ops._blocks import BLOCK_BYTES, blocks, for_each_block
+from segedu.numpy_ops import _blocks
+from segedu.numpy_ops._blocks import blocks, for_each_block
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def relu(x: np.ndarray) -> np.ndarray:
     x = arguments.floating(x, "x")
     flat = np.ascontiguousarray(x).reshape(-1)
     result = np.empty_like(flat)
-    zeros = np.zeros(min(x.size, BLOCK_BYTES // x.itemsize), x.dtype)  # NumPy is four times slower with one number
+    zeros = np.zeros(min(x.size, _blocks.BLOCK_BYTES // x.itemsize), x.dtype)  # four times as fast as one number
 
     def work(part: slice) -> None:
         np.maximum(flat[part], zeros[: part.stop - part.start], out=result[part])
@@ -82,7 +83,7 @@ def _for_each_strip(work: Callable[..., None], dim: int, result: np.ndarray, *ar
     views = [np.ascontiguousarray(array).reshape(outer, length, inner) for array in arrays]
     views.append(result.reshape(outer, length, inner))
     bytes_each = length * result.itemsize
-    if inner * bytes_each <= BLOCK_BYTES:
+    if inner * bytes_each <= _blocks.BLOCK_BYTES:
         strips = [(part, slice(None)) for part in blocks(outer, inner * bytes_each)]
     else:
         strips = [(slice(n, n + 1), part) for n in range(outer) for part in blocks(inner, bytes_each)]
@@ -92,7 +93,7 @@ def _for_each_strip(work: Callable[..., None], dim: int, result: np.ndarray, *ar
             work(*(view[rows, :, columns] for view in views))
 
     if result.size:
-        for_each_block(each, len(strips), BLOCK_BYTES)
+        for_each_block(each, len(strips), _blocks.BLOCK_BYTES)
     return result
 
 
@@ -353,9 +354,7 @@ def concatenate_backward(
     return tuple(np.ascontiguousarray(part) for part in np.split(grad, ends[:-1], axis))
 
 
-def _check_concatenate_backward(
-    grad_output: object, input_shapes: Sequence[tuple[int, ...]], dim: int
-) -> np.ndarray:
+def _check_concatenate_backward(grad_output: object, input_shapes: Sequence[tuple[int, ...]], dim: int) -> np.ndarray:
     grad = arguments.floating(grad_output, "grad_output")
     if not input_shapes:
         raise ValueError("input_shapes=[] must hold at least one shape")

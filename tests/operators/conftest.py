@@ -8,6 +8,7 @@ import pytest
 
 import segedu.cuda_ops
 import segedu.numpy_ops
+from segedu.numpy_ops import _blocks
 from tests.cuda.kernels import needs_compiler
 
 # name: (operators, mode and order of threads)
@@ -32,7 +33,9 @@ def ops(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """The set of operators under test. One for the whole module, so that Hypothesis may use it."""
     operators, mode = SETS[request.param]
     if mode is None:
-        yield operators
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_blocks, "BLOCK_BYTES", 4096)  # so that the tests' small arrays make several blocks
+            yield operators
         return
     with segedu.cuda_ops.mode(*mode):
         yield operators

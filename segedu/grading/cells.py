@@ -10,7 +10,8 @@ A cell's metadata hold `segedu: {"role": …, "question": …, "points": …}`. 
 * `check`   a visible check: plain Python that calls the answer and raises where it is wrong. It has `points`.
 * `hidden`  the same, not handed out. `rng` is a generator with a seed of each student's own.
 
-An answer cell may say how many `seconds` it and each call of it may take. Cells without a role are text.
+An answer cell may say how many `seconds` of processor time it and each call of it may take, and with `"changes": true`
+that its function changes arrays that it is given; others must not. Cells without a role are text.
 """
 
 from __future__ import annotations
@@ -133,9 +134,27 @@ def stub(source: str, name: str) -> str:
     return replaced.rstrip("\n")
 
 
+def handed_out(source: str, name: str) -> str:
+    """An answer cell as students got it: of a solution its stub, of an exercise the cell as it is."""
+    return stub(source, name) if BEGIN in source else source
+
+
 def without_marks(source: str) -> str:
     """A solution without the lines that mark it."""
     return "\n".join(line for line in source.split("\n") if line.strip().removeprefix("//").strip() not in (BEGIN, END))
+
+
+def writable_arrays(source: str) -> dict[str, list[bool]]:
+    """For each kernel of CUDA C, which of its pointers it may write through: those that are not const.
+
+    >>> writable_arrays("%%cuda\\n__global__ void f(const float* x, float* out, int n) {}")
+    {'f': [False, True]}
+    """
+    found = {}
+    for match in _CUDA_KERNEL.finditer(source):
+        parameters = source[match.end() : source.find(")", match.end())].split(",")
+        found[match.group(1)] = ["const" not in p.split("*")[0] for p in parameters if "*" in p]
+    return found
 
 
 def plain(source: str) -> str:

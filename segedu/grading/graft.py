@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segedu.grading.cells import plain, question, role, stub
+from segedu.grading.cells import handed_out, is_cuda, plain, question, role
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,7 +29,8 @@ class Grafted:
 def graft(master: NotebookNode, submission: NotebookNode) -> Grafted:
     """Put the answers of a submission into a copy of the solution's notebook.
 
-    Where a question was answered in two cells (a copied cell keeps its metadata), the first one counts.
+    Where a question was answered in two cells (a copied cell keeps its metadata), the first one counts. The first line
+    of an answer in CUDA C, `%%cuda` with its options, stays the solution's.
     """
     grafted = Grafted(copy.deepcopy(master))
     answers = _answers(submission)
@@ -45,11 +46,18 @@ def graft(master: NotebookNode, submission: NotebookNode) -> Grafted:
             grafted.warnings.append(f"question {name} was answered in {len(found)} cells; the first one counts")
         if not found:
             grafted.missing.add(name)
-        elif plain(found[0]) == plain(stub(cell.source, name)):
+        elif plain(found[0]) == plain(handed_out(cell.source, name)):
             grafted.untouched.add(name)
-        cell.source = found[0] if found else ""
+        cell.source = _with_line_of(cell.source, found[0]) if found else ""
     grafted.warnings += _edited(master, submission)
     return grafted
+
+
+def _with_line_of(solution: str, answer: str) -> str:
+    """IPython evaluates what stands in braces in a line that begins with %%: no answer may write that line."""
+    if not (is_cuda(solution) and is_cuda(answer)):
+        return answer
+    return "\n".join([solution.lstrip().split("\n")[0], *answer.lstrip().split("\n")[1:]])
 
 
 def _answers(submission: NotebookNode) -> dict[str, list[str]]:

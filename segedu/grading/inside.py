@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 
 MOST_CHARACTERS = 200_000  # that a cell prints or displays
+A_DISPLAY = 1_000  # characters that a display counts for, whatever it shows
 
 
 class Blocker(MetaPathFinder):
@@ -44,12 +45,15 @@ class Tap:
 
         return some
 
-    def counted(self, publish: Callable) -> Callable:
-        """`publish(…)` as long as there is room for it; a display counts as many characters as it shows."""
+    def counted(self, form: Callable) -> Callable:
+        """`form(…)` as long as there is room for what it shows; then nothing is formed, which is quick."""
 
-        def some(data: dict, *args: object, **kwargs: object) -> object:
-            self.left -= 100 + sum(len(str(value)) for value in data.values())
-            return publish(data, *args, **kwargs) if self.left > 0 else None
+        def some(*args: object, **kwargs: object) -> tuple[dict, dict]:
+            if self.left <= 0:
+                return {}, {}
+            data, metadata = form(*args, **kwargs)
+            self.left -= A_DISPLAY + len(str(data.get("text/plain", "")))
+            return data, metadata
 
         return some
 
@@ -64,5 +68,5 @@ def prepare(names: Sequence[str]) -> None:
     shell, tap = get_ipython(), Tap()
     for stream in (sys.stdout, sys.stderr):
         stream.write = tap.limited(stream.write)
-    shell.display_pub.publish = tap.counted(shell.display_pub.publish)
+    shell.display_formatter.format = tap.counted(shell.display_formatter.format)
     shell.events.register("pre_run_cell", tap.open)

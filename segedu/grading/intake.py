@@ -1,22 +1,28 @@
-"""Finds the submissions in a folder or a zip, one a student, and never trusts a path or a name in it."""
+"""Finds the submissions in a folder or a zip, one a student and assignment, and never trusts a path or a name in it."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
+import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import nbformat
+
+from segedu.grading import names
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 LARGEST = 50 << 20
 MOST_FILES = 5000
+MOST_BYTES = 4 << 30  # that are unpacked from all zips together
+DEEPEST = 3  # zips in zips
 
 
 class IntakeError(ValueError):
@@ -24,98 +30,173 @@ class IntakeError(ValueError):
 
 
 @dataclass
+class File:
+    """A file as it lies in a folder or zip; `problem` says why it was not read."""
+
+    path: PurePosixPath
+    content: bytes = b""
+    problem: str = ""
+    time: float = 0.0
+
+
+@dataclass
 class Submission:
     """One notebook that somebody handed in: `notebook` is None where it cannot be read, and `problem` says why."""
 
     student: str
+    identifier: str
     file: str
-    content: bytes
+    digest: str = ""
+    assignment: str = ""
+    release: str = ""
     notebook: NotebookNode | None = None
     problem: str = ""
-
-    @property
-    def assignment(self) -> str:
-        return str(self._about().get("assignment", ""))
-
-    @property
-    def release(self) -> str:
-        return str(self._about().get("release", ""))
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
-    def _about(self) -> dict:
-        about = self.notebook.metadata.get("segedu", {}) if self.notebook is not None else {}
-        return about if isinstance(about, dict) else {}
+    newness: tuple = ()
+    warnings: list[str] = field(default_factory=list)
 
 
 def submissions(place: Path) -> list[Submission]:
-    """Every notebook below a folder or in a zip, in the order of the students' names.
+    """One notebook for each student and assignment below a folder or in a zip, in the order of the students' names.
 
-    The student is the folder that the notebook lies in, or where all lie in one folder the name of the file.
+    Of several files of a student for one assignment the newest counts: Canvas's number of the attempt, then the time
+    of the file. A student's files that are no exercise are named in a warning where there is one that is.
 
     Raises:
         IntakeError: there is no such place, it is no zip, or there are no notebooks in it.
     """
     if not place.exists():
         raise IntakeError(f"{place} does not exist: give a folder of submissions or a zip of them")
-    files = list(_files_of_folder(place) if place.is_dir() else _files_of_zip(place))
+    files = list(_Reader().folder(place) if place.is_dir() else _Reader().outermost(place))
     if not files:
         raise IntakeError(f"{place} holds no notebooks (files that end in .ipynb)")
-    found = [_read(name, content, problem) for name, content, problem in files]
-    return sorted(found, key=lambda submission: (submission.student, submission.file))
+    shared = names.shared_folders([file.path for file in files])
+    found = [_read(file, names.owner(file.path, shared)) for file in files]
+    return sorted(_one_each(found), key=lambda s: (s.student, s.identifier, s.assignment))
 
 
-def _files_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, bytes, str]]:
-    for path in sorted(folder.rglob("*.ipynb")):
-        name = PurePosixPath(path.relative_to(folder).as_posix())
-        if any(part.startswith(".") or part == "__MACOSX" for part in name.parts):
-            continue
-        if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-            yield name, b"", "a link to another place; hand in the file itself"
-        elif path.stat().st_size > LARGEST:
-            yield name, b"", f"larger than {LARGEST >> 20} MiB"
-        else:
-            yield name, path.read_bytes(), ""
+def _one_each(found: list[Submission]) -> Iterator[Submission]:
+    students: dict[tuple[str, str], dict[str, list[Submission]]] = {}
+    for submission in sorted(found, key=lambda s: s.newness, reverse=True):
+        mine = students.setdefault((submission.student, submission.identifier), {})
+        mine.setdefault(submission.assignment, []).append(submission)
+    for mine in students.values():
+        strangers = mine.pop("", []) if len(mine) > 1 else []
+        for newest, *older in mine.values():
+            if older:
+                newest.warnings.append(f"{len(older) + 1} files were handed in; the newest, {newest.file}, counts")
+            newest.warnings += [f"another file, {s.file}, is no exercise: {s.problem or 'ignored'}" for s in strangers]
+            yield newest
 
 
-def _files_of_zip(path: Path) -> Iterator[tuple[PurePosixPath, bytes, str]]:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise IntakeError(f"{path} is no zip that can be read ({error})") from None
-    with archive:
-        entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".ipynb")]
-        if len(entries) > MOST_FILES:
-            raise IntakeError(f"{path} holds {len(entries)} notebooks; at most {MOST_FILES} are read")
-        for entry in entries:
-            name = PurePosixPath(entry.filename.replace("\\", "/"))
-            if any(part.startswith("._") or part == "__MACOSX" for part in name.parts):
+class _Reader:
+    """Reads notebooks out of folders, zips, and zips in these."""
+
+    def __init__(self) -> None:
+        self.files = self.bytes = 0
+
+    def folder(self, folder: Path) -> Iterator[File]:
+        for path in sorted(folder.rglob("*")):
+            name = PurePosixPath(path.relative_to(folder).as_posix())
+            if path.suffix.lower() not in (".ipynb", ".zip") or _is_hidden(name) or path.is_dir():
                 continue
-            if name.is_absolute() or ".." in name.parts or stat.S_ISLNK(entry.external_attr >> 16):
-                yield PurePosixPath(name.name), b"", f"the zip names the file {entry.filename!r}, outside of its folder"
-            elif entry.file_size > LARGEST:
-                yield name, b"", f"larger than {LARGEST >> 20} MiB"
+            if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+                yield File(name, problem="a link to another place; hand in the file itself")
+            elif path.stat().st_size > LARGEST:
+                yield File(name, problem=f"larger than {LARGEST >> 20} MiB")
+            elif path.suffix.lower() == ".zip":
+                yield from self.inner(name, path.read_bytes(), 1)
             else:
-                try:
-                    yield name, archive.read(entry), ""
-                except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-                    yield name, b"", f"the zip is damaged here ({error})"
+                yield File(name, path.read_bytes(), time=path.stat().st_mtime)
+
+    def outermost(self, path: Path) -> Iterator[File]:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                yield from self._entries(PurePosixPath(), archive, 0)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise IntakeError(f"{path} is no zip that can be read ({error})") from None
+
+    def inner(self, name: PurePosixPath, content: bytes, depth: int) -> Iterator[File]:
+        """A zip that somebody handed in: a folder, as it were, of the zip's name."""
+        if depth > DEEPEST:
+            yield File(name, problem=f"a zip in more than {DEEPEST} others")
+            return
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                yield from self._entries(name, archive, depth)
+        except (zipfile.BadZipFile, OSError) as error:
+            yield File(name, problem=f"no zip that can be read ({error})")
+
+    def _entries(self, folder: PurePosixPath, archive: zipfile.ZipFile, depth: int) -> Iterator[File]:
+        for entry in archive.infolist():
+            name = PurePosixPath(entry.filename.replace("\\", "/"))
+            if name.suffix.lower() not in (".ipynb", ".zip") or _is_hidden(name) or entry.is_dir():
+                continue
+            self.files += 1
+            self.bytes += entry.file_size
+            if self.files > MOST_FILES or self.bytes > MOST_BYTES:
+                limit = f"more than {MOST_FILES} files or {MOST_BYTES >> 30} GiB"
+                raise IntakeError(f"the zips hold {limit}: grade them in parts")
+            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+                problem = f"the zip names the file {names.readable(entry.filename)!r}, outside of its folder"
+                yield File(folder / name.name, problem=problem)
+            elif stat.S_ISLNK(entry.external_attr >> 16):
+                yield File(folder / name, problem="a link to another place; hand in the file itself")
+            elif entry.file_size > LARGEST:
+                yield File(folder / name, problem=f"larger than {LARGEST >> 20} MiB")
+            else:
+                yield from self._entry(folder / name, archive, entry, depth)
+
+    def _entry(
+        self, name: PurePosixPath, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int
+    ) -> Iterator[File]:
+        try:
+            content = archive.read(entry)
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+            yield File(name, problem=f"the zip is damaged here ({error})")
+            return
+        if name.suffix.lower() == ".zip":
+            yield from self.inner(name, content, depth + 1)
+        else:
+            yield File(name, content, time=_time(entry))
 
 
-def _read(name: PurePosixPath, content: bytes, problem: str) -> Submission:
-    student = name.parent.name or name.stem
-    submission = Submission(student, str(name), content, problem=problem)
-    if problem:
+def _time(entry: zipfile.ZipInfo) -> float:
+    try:
+        return time.mktime((*entry.date_time, 0, 0, -1))
+    except (OverflowError, ValueError):
+        return 0.0
+
+
+def _is_hidden(name: PurePosixPath) -> bool:
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
+
+
+def _read(file: File, owner: names.Owner) -> Submission:
+    submission = Submission(owner.name, owner.identifier, names.readable(str(file.path)), problem=file.problem)
+    submission.digest = hashlib.sha256(file.content).hexdigest()
+    submission.newness = (names.handed_in_again(file.path), file.time, str(file.path))
+    if file.problem:
         return submission
     try:
-        notebook = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
-        if not isinstance(notebook.get("cells"), list):
-            raise ValueError("it has no cells")
-        for cell in notebook.cells:
-            cell.source = "".join(cell.source) if isinstance(cell.source, list) else str(cell.source)
-        submission.notebook = notebook
+        notebook = nbformat.reads(file.content.decode("utf-8-sig"), as_version=4)
+        submission.notebook = _plain(notebook)
+        about = notebook.metadata.get("segedu", {})
+        submission.assignment, submission.release = str(about.get("assignment", "")), str(about.get("release", ""))
     except Exception as error:  # whatever is in the file: this one is unreadable, the class goes on
-        submission.problem = f"this is no notebook that can be read ({type(error).__name__}: {str(error)[:200]})"
+        what = names.readable(f"{type(error).__name__}: {error}")
+        submission.problem = f"this is no notebook that can be read ({what})"
     return submission
+
+
+def _plain(notebook: NotebookNode) -> NotebookNode:
+    """Of each cell its kind, id, source and role, and nothing else of what a submission holds."""
+    cells = []
+    for cell in notebook.cells:
+        source = "".join(cell.source) if isinstance(cell.source, list) else str(cell.source)
+        about = cell.get("metadata", {}).get("segedu", {})
+        kept = {key: str(about[key]) for key in ("role", "question") if key in about} if isinstance(about, dict) else {}
+        new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        proper = source.encode("utf-8", "replace").decode("utf-8")  # no halves of characters
+        cells.append(new(proper, metadata={"segedu": kept} if kept else {}))
+        cells[-1].id = str(cell.get("id", ""))[:64]
+    return nbformat.v4.new_notebook(cells=cells)

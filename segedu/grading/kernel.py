@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,47 +14,30 @@ from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING
 
-import psutil
 import zmq
 from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 
+from segedu.grading import watch
+from segedu.grading.lane import KernelDiedError, KernelTimeoutError, Reply
 from segedu.grading.sandbox import CUDA_CACHE, HIDDEN, Sandbox, kernel_command, kernel_environment
 
 if TYPE_CHECKING:
     from jupyter_client.blocking import BlockingKernelClient
 
-START_SECONDS = 60
+START_SECONDS = 120
 POLL_SECONDS = 0.25
+PATIENCE = 3  # times the processor time that a cell may use, it may take on the clock: the machine may be busy
 AFTER_INTERRUPT_SECONDS = 2.0
 LAST_OUTPUT_SECONDS = 10.0
 MOST_OUTPUT = 100_000  # characters that are kept of what a cell prints
 FLOOD = 5_000_000  # characters after which a cell's output is no longer read
-LARGEST_MESSAGE = 128 << 20  # bytes; a larger one is dropped
-MOST_PROCESSES = 200
+LARGEST_REPLY = 128 << 20  # bytes; a larger one is dropped
+LARGEST_OUTPUT = 1 << 20  # bytes of one message
+MOST_WAITING = 500  # messages that wait to be read: with LARGEST_OUTPUT, the memory that a flood can take here
 OPERATORS = ("numpy_ops", "cuda_ops", "autograd", "nn", "optim", "engines", "models", "compare", "diagnosis")
 
-
 _SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
-class KernelTimeoutError(BaseException):
-    """A cell took longer than it may. Passes through checks that report the exceptions of an answer."""
-
-
-class KernelDiedError(BaseException):
-    """The kernel's process ended. Passes through checks that report the exceptions of an answer."""
-
-
-@dataclass
-class Reply:
-    """What a cell did: `error` is its exception (name, message, traceback) or None; `value` an expression's result."""
-
-    error: tuple[str, str, str] | None = None
-    value: str | None = None
-    output: str = ""
-    cut: bool = False
-    seconds: float = 0.0
 
 
 @dataclass
@@ -63,49 +47,81 @@ class _Output:
     pieces: list[str] = field(default_factory=list)
     size: int = 0
 
-    def add(self, message: dict) -> None:
-        content = message["content"]
-        text = content.get("text") or content.get("data", {}).get("text/plain", "")
+    def add(self, content: dict) -> None:
+        text = str(content.get("text") or content.get("data", {}).get("text/plain", ""))
         if self.size < MOST_OUTPUT:
-            self.pieces.append(str(text)[: MOST_OUTPUT - self.size])
-        self.size += len(str(text))
+            self.pieces.append(text[: MOST_OUTPUT - self.size])
+        self.size += len(text)
 
 
 class SandboxedKernel(RunningKernel):
-    """nbval's kernel, started in the sandbox and spoken to through sockets in a folder of its own."""
+    """nbval's kernel, started in the sandbox and spoken to through sockets in a folder of its own.
+
+    Raises:
+        RuntimeError: it does not start: a fault of the grader, not of a submission.
+    """
 
     def __init__(self, sandbox: Sandbox, course: Path, allowed: Sequence[str] = ()) -> None:
         self._deaf = False
         self.home = Path(tempfile.mkdtemp(prefix="sg-"))
         if (course / CUDA_CACHE).is_dir():
             shutil.copytree(course / CUDA_CACHE, self.home / CUDA_CACHE)
-        self.km = KernelManager(
-            transport="ipc", ip=str(self.home / "k"), connection_file=str(self.home / "c.json"), kernel_name="python3"
-        )
+        places = {"ip": "127.0.0.1"} if os.name == "nt" else {"transport": "ipc", "ip": str(self.home / "k")}
+        self.km = KernelManager(**places, connection_file=str(self.home / "c.json"), kernel_name="python3")
         self.km.kernel_spec.argv = kernel_command(sandbox, course, self.home, self.home / "c.json")
         self.km.kernel_spec.interrupt_mode = "message"  # a signal would end the sandbox, not the cell
-        self.km.start_kernel(env=kernel_environment(course, self.home), cwd=str(self.home), **_SILENT)
+        try:
+            self.km.start_kernel(env=kernel_environment(course, self.home), cwd=str(self.home), **_SILENT)
+            self._connect()
+            hidden = [*HIDDEN, *(f"segedu.{name}" for name in OPERATORS if name not in allowed)]
+            self.run(f"import segedu.grading.inside as _i; _i.prepare({hidden!r}); del _i", START_SECONDS)
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, KernelTimeoutError | KernelDiedError):
+                raise RuntimeError("a kernel did not start") from error
+            raise
+
+    def _connect(self) -> None:
         self.kc: BlockingKernelClient = self.km.client()
-        self.kc.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE)
-        self.kc.start_channels()
+        self.kc.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_OUTPUT)
+        self.kc.context.setsockopt(zmq.RCVHWM, MOST_WAITING)
+        self.kc.start_channels(shell=False, stdin=False, hb=False, control=False)
+        self.kc.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_REPLY)
+        self.kc.context.setsockopt(zmq.RCVHWM, 4)
+        self.kc.start_channels(iopub=False, stdin=False, hb=False, control=False)
         self.kc.wait_for_ready(timeout=START_SECONDS)
-        hidden = [*HIDDEN, *(f"segedu.{name}" for name in OPERATORS if name not in allowed)]
-        self.run(f"import segedu.grading.inside as _i; _i.prepare({hidden!r}); del _i", START_SECONDS)
 
     def run(self, code: str, seconds: float, expression: str | None = None) -> Reply:
         """Execute code; with `expression`, its value comes back on the channel that prints cannot fill.
 
+        `seconds` are of processor time; the clock may go on for `PATIENCE` times as long.
+
         Raises:
-            KernelTimeoutError: it took longer than `seconds`. The kernel still lives if it obeyed the interruption.
-            KernelDiedError: the process ended.
+            KernelTimeoutError: it took longer. The kernel still lives if it obeyed the interruption.
+            KernelDiedError: the process ended, or had to be ended.
         """
-        expressions = {"value": expression} if expression else {}
-        started, output = time.monotonic(), _Output()
-        number = self.kc.execute(code, store_history=False, allow_stdin=False, user_expressions=expressions)
-        content = self._reply(number, started + seconds, output)
-        self._drain(number, output)
+        try:
+            return self._run(code, seconds, expression)
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:  # of a message made to hurt
+            self.stop()
+            raise KernelDiedError("it sent a message that cannot be read") from error
+
+    def _run(self, code: str, seconds: float, expression: str | None) -> Reply:
+        expressions, output = {"value": expression} if expression else {}, _Output()
+        number = self.kc.execute(
+            code,
+            silent=expression is not None,
+            store_history=False,
+            allow_stdin=False,
+            stop_on_error=False,
+            user_expressions=expressions,
+        )
+        content = self._reply(number, seconds, output)
+        if expression is None:
+            self._drain(number, output)
+        else:
+            self._read_output(number, output)
         reply = Reply(output="".join(output.pieces), cut=output.size > MOST_OUTPUT)
-        reply.seconds = time.monotonic() - started
         if content["status"] != "ok":
             trace = "\n".join(map(str, content.get("traceback", [])))
             reply.error = str(content.get("ename", content["status"])), str(content.get("evalue", "")), trace
@@ -114,7 +130,8 @@ class SandboxedKernel(RunningKernel):
             reply.value = _text(found["data"].get("text/plain", ""))
         return reply
 
-    def _reply(self, number: str, deadline: float, output: _Output) -> dict:
+    def _reply(self, number: str, seconds: float, output: _Output) -> dict:
+        deadline, processor = time.monotonic() + PATIENCE * seconds, watch.Processor()
         interrupted = False
         while True:
             try:
@@ -125,12 +142,13 @@ class SandboxedKernel(RunningKernel):
                     return message["content"]
             except Empty:
                 self._read_output(number, output)
-            if not self.km.is_alive():
+            if not self.is_alive():
                 raise KernelDiedError
-            if self._has_too_many_processes():
+            usage = watch.usage(self.km.provisioner.pid, self.home)
+            if usage.excess:
                 self.stop()
-                raise KernelDiedError("too many processes")
-            if time.monotonic() > deadline:
+                raise KernelDiedError(usage.excess)
+            if time.monotonic() > deadline or (not interrupted and processor.used(usage) > seconds):
                 if interrupted:
                     self.stop()
                     raise KernelTimeoutError
@@ -138,7 +156,7 @@ class SandboxedKernel(RunningKernel):
                 interrupted, deadline = True, time.monotonic() + AFTER_INTERRUPT_SECONDS
 
     def _read_output(self, number: str, output: _Output) -> bool:
-        """Read what has been printed; whether the kernel says that it is idle."""
+        """Read what has been printed; whether the kernel says that it is idle, or nothing more is read."""
         while output.size < FLOOD:
             try:
                 message = self.kc.get_iopub_msg(timeout=0)
@@ -149,7 +167,7 @@ class SandboxedKernel(RunningKernel):
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 return True
             if message["msg_type"] in ("stream", "display_data", "execute_result"):
-                output.add(message)
+                output.add(message["content"])
         return True
 
     def _drain(self, number: str, output: _Output) -> None:
@@ -162,20 +180,18 @@ class SandboxedKernel(RunningKernel):
                 return
             time.sleep(0.01)
 
-    def _has_too_many_processes(self) -> bool:
-        try:
-            return len(psutil.Process(self.km.provisioner.process.pid).children(recursive=True)) > MOST_PROCESSES
-        except (psutil.Error, AttributeError):
-            return False
-
     def is_alive(self) -> bool:
         return hasattr(self, "km") and self.km.is_alive()
 
     def stop(self) -> None:
         """End the kernel and all its processes, and remove its folder."""
         if hasattr(self, "km"):
-            self.kc.stop_channels()
-            self.km.shutdown_kernel(now=True)
+            if hasattr(self, "kc"):
+                self.kc.stop_channels()
+            leftover = watch.family(self.km.provisioner.pid, self.home) if self.km.has_kernel else []
+            if self.km.has_kernel:
+                self.km.shutdown_kernel(now=True)
+            watch.end(leftover)
             del self.km
         shutil.rmtree(self.home, ignore_errors=True)
 

@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segedu.grading.kernel import Reply, SandboxedKernel
-from segedu.grading.sandbox import Sandbox
 from segedu.grading.wire import WireError
 
-SECONDS = 20.0  # that a cell or a call may take, where its question does not say
+if TYPE_CHECKING:
+    from segedu.grading.kernel import SandboxedKernel
+    from segedu.grading.sandbox import Sandbox
+
+SECONDS = 20.0  # of processor time that a cell or a call may take, where its question does not say
+QUESTION = "import segedu.grading.wire as _wire; _response = _wire.answer({request!r}, globals())"
+
+
+class KernelTimeoutError(BaseException):
+    """A cell took longer than it may. Passes through checks that report the exceptions of an answer."""
+
+
+class KernelDiedError(BaseException):
+    """The kernel's process ended. Passes through checks that report the exceptions of an answer."""
+
+
+@dataclass
+class Reply:
+    """What a cell did: `error` is its exception (name, message, traceback) or None; `value` an expression's result."""
+
+    error: tuple[str, str, str] | None = None
+    value: str | None = None
+    output: str = ""
+    cut: bool = False
+
+
+def response(reply: Reply) -> str:
+    """What a kernel answered to `QUESTION`.
+
+    Raises:
+        WireError: nothing; something in the kernel stands in its way.
+    """
+    if reply.value is None:
+        raise WireError("the kernel gave no response" + (f": {reply.error[1]}" if reply.error else ""))
+    return reply.value
 
 
 class Lane:
@@ -20,6 +54,7 @@ class Lane:
 
     def __init__(self, sandbox: Sandbox, course: Path, allowed: Sequence[str], setup: Sequence[str] = ()) -> None:
         self.sandbox, self.course, self.allowed = sandbox, course, allowed
+        self.where = sandbox.kind if sandbox.is_safe else "no sandbox"
         self.cells: list[str] = list(setup)
         self.kernel: SandboxedKernel | None = None
         self.starts, self.seconds = 0, SECONDS
@@ -27,12 +62,25 @@ class Lane:
     def run(self, source: str, expression: str | None = None) -> Reply:
         """Run a cell; `expression` is then evaluated. Raises as `SandboxedKernel.run` does."""
         if self.kernel is None or not self.kernel.is_alive():
-            self.close()
-            self.kernel = SandboxedKernel(self.sandbox, self.course, self.allowed)
-            self.starts += 1
-            for earlier in self.cells:
-                self.kernel.run(earlier, SECONDS)
+            self._start()
         return self.kernel.run(source, self.seconds, expression)
+
+    def _start(self) -> None:
+        """A new kernel, in which the earlier cells have run; those that do not get there again are dropped."""
+        from segedu.grading.kernel import SandboxedKernel
+
+        for _ in range(1 + len(self.cells)):
+            self.close()
+            self.starts += 1
+            self.kernel = SandboxedKernel(self.sandbox, self.course, self.allowed)
+            for cell in self.cells:
+                try:
+                    self.kernel.run(cell, SECONDS)
+                except (KernelTimeoutError, KernelDiedError):
+                    self.forget(cell)
+                    break
+            else:
+                return
 
     def remember(self, source: str) -> None:
         self.cells.append(source)
@@ -44,13 +92,9 @@ class Lane:
         """Send a request of a `Remote` and return the response.
 
         Raises:
-            WireError: there is none: something in the kernel stands in its way.
+            WireError: there is none.
         """
-        code = f"import segedu.grading.wire as _wire; _response = _wire.answer({request!r}, globals())"
-        reply = self.run(code, "_response")
-        if reply.value is None:
-            raise WireError("the kernel gave no response" + (f": {reply.error[1]}" if reply.error else ""))
-        return reply.value
+        return response(self.run(QUESTION.format(request=request), "_response"))
 
     def close(self) -> None:
         if self.kernel is not None:

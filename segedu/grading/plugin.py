@@ -1,11 +1,18 @@
-"""nbval, told to grade: each grafted notebook is collected by nbval's classes, its cells run by a `Session`."""
+"""nbval, told to grade: each grafted notebook is collected by nbval's classes, its cells run by a `Session`.
+
+Several workers share one job: who makes the file NOTEBOOK.claim first grades that notebook.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import nbformat
@@ -14,6 +21,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from segedu.grading import results
 from segedu.grading.graft import Grafted
+from segedu.grading.lane import Lane
 from segedu.grading.results import SubmissionResult
 from segedu.grading.sandbox import Sandbox
 from segedu.grading.session import Session
@@ -21,17 +29,21 @@ from segedu.grading.session import Session
 
 @dataclass
 class Job:
-    """What a worker process has to grade; read from the file that `--segedu-job` names."""
+    """What the workers have to grade; read from the file that `--segedu-job` names."""
 
-    master: str
     secret: str
     sandbox: dict
-    course: str
-    submissions: list[dict]  # notebook, result, missing, untouched and the beginning of a SubmissionResult
+    courses: dict[str, str]  # by the path of a solution, what its kernels may import
+    submissions: list[dict]  # notebook, master, result, missing, untouched and the beginning of a SubmissionResult
 
     @classmethod
     def read(cls, path: Path) -> Job:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _master(path: str) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,8 +51,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.segedu_job = Job.read(Path(config.getoption("--segedu-job")))
-    config.segedu_master = nbformat.read(config.segedu_job.master, as_version=4)
+    path = Path(config.getoption("--segedu-job"))
+    config.segedu_job = Job.read(path)
+    tempfile.tempdir = str(path.parent)  # the kernels' folders go when the job goes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the kernels, too
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> GradedNotebook | None:
@@ -52,6 +66,28 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> GradedNote
     return None
 
 
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Run what no other worker has claimed, a notebook after the other."""
+    notebooks: dict[GradedNotebook, list[GradedCell]] = {}
+    for item in session.items:
+        notebooks.setdefault(item.parent, []).append(item)
+    for notebook, cells in notebooks.items():
+        if _claim(notebook.path):
+            for cell, after in zip(cells, [*cells[1:], None], strict=True):
+                cell.ihook.pytest_runtest_protocol(item=cell, nextitem=after)
+    return True
+
+
+def _claim(notebook: Path) -> bool:
+    try:
+        handle = os.open(f"{notebook}.claim", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w") as file:
+        file.write(str(os.getpid()))
+    return True
+
+
 class GradedNotebook(IPyNbFile):
     """A grafted notebook; its result is written when its last cell has run."""
 
@@ -59,24 +95,36 @@ class GradedNotebook(IPyNbFile):
     session: Session
 
     def setup(self) -> None:
-        job = self.config.segedu_job
-        self.started = time.monotonic()
-        self.result = SubmissionResult(**self.task["about"])
-        grafted = Grafted(self.nb, set(self.task["missing"]), set(self.task["untouched"]))
-        box = Sandbox(**job.sandbox)
-        self.session = Session(grafted, self.config.segedu_master, self.result, box, Path(job.course), job.secret)
+        self.started, self.broken = time.monotonic(), False
+        job, task = self.config.segedu_job, self.task
+        self.result = SubmissionResult(**task["about"])
+        self.result.sandbox = job.sandbox["kind"]
+        master = _master(task["master"])
+        allowed = tuple(master.metadata["segedu"]["allowed"])
+        lanes = partial(Lane, Sandbox(**job.sandbox), Path(job.courses[task["master"]]), allowed)
+        grafted = Grafted(nbformat.read(self.path, as_version=4), set(task["missing"]), set(task["untouched"]))
+        for item, cell in zip(self.cells, _code(grafted.notebook), strict=True):
+            item.cell = cell
+        self.session = Session(grafted, master, self.result, lanes, job.secret)
 
     def collect(self) -> Iterator[GradedCell]:
-        self.nb = nbformat.read(self.path, as_version=4)
-        code = [cell for cell in self.nb.cells if cell.cell_type == "code"]
-        for number, cell in enumerate(code):
-            yield GradedCell.from_parent(self, name=f"Cell {number}", cell_num=number, cell=cell, options={})
+        """The solution's cells, by number; their sources are read when the notebook's turn comes."""
+        self.nb, self.cells = _master(self.task["master"]), []
+        for number, cell in enumerate(_code(self.nb)):
+            self.cells.append(
+                GradedCell.from_parent(self, name=f"Cell {number}", cell_num=number, cell=cell, options={})
+            )
+        yield from self.cells
 
     def teardown(self) -> None:
         self.session.close()
-        if not getattr(self, "broken", False):
+        if not self.broken:
             self.result.seconds = round(time.monotonic() - self.started, 3)
             results.write(self.result, Path(self.task["result"]))
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 class GradedCell(IPyNbCell):
@@ -86,7 +134,7 @@ class GradedCell(IPyNbCell):
         pass
 
     def runtest(self) -> None:
-        if getattr(self.parent, "broken", False):
+        if self.parent.broken:
             pytest.skip("the grader failed earlier in this notebook")
         try:
             check = self.parent.session.run(self.cell)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SOLUTIONS, EXERCISES = notebooks.ROOT / "solutions", notebooks.ROOT / "exercises"
+RELEASES = "releases"  # the folder below solutions/ with what was handed out
 
 
 def read_solution(path: Path) -> NotebookNode:
@@ -111,6 +112,34 @@ def drift(source: Path, solutions: Path = SOLUTIONS, exercises: Path = EXERCISES
     return None
 
 
+def keep(source: Path, solutions: Path = SOLUTIONS) -> Path:
+    """Keep the solution of what is handed out: solutions/releases/NN_name-RELEASE.ipynb; a later one replaces it.
+
+    Submissions made from this release are then graded with it, also when the exercise has changed.
+    """
+    solution = read_solution(source)
+    path = solutions / RELEASES / f"{source.stem}-{solution.metadata['segedu']['release']}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    notebooks.write(solution, path)
+    return path
+
+
+def masters(solutions: Path = SOLUTIONS) -> dict[str, dict[str, NotebookNode]]:
+    """The solutions by assignment and release; of each assignment the present one is the last."""
+    import nbformat
+
+    found: dict[str, dict[str, NotebookNode]] = {}
+    for path in sorted((solutions / RELEASES).glob("*.ipynb")):
+        kept = nbformat.read(path, as_version=4)
+        found.setdefault(kept.metadata["segedu"]["assignment"], {})[kept.metadata["segedu"]["release"]] = kept
+    for path in sorted(solutions.glob("[0-9]*.py")):
+        present = read_solution(path)
+        releases = found.setdefault(path.stem, {})
+        releases.pop(present.metadata["segedu"]["release"], None)
+        releases[present.metadata["segedu"]["release"]] = present
+    return found
+
+
 def pack(names: Sequence[str], target: Path, exercises: Path = EXERCISES) -> None:
     """Zip exercises for students. Two packs of the same exercises are equal byte for byte."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -125,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="exercises, such as 02_pooling (default: all)")
     parser.add_argument("--check", action="store_true", help="build nothing; say what differs from its source")
     parser.add_argument("--all", action="store_true", help="build unchanged ones, too")
-    parser.add_argument("--zip", type=Path, help="write the exercises to this file")
+    parser.add_argument("--zip", type=Path, help="write the exercises to this file, and keep their solutions")
     options = parser.parse_args(argv)
     sources = {path.stem: path for path in sorted(SOLUTIONS.glob("[0-9]*.py"))}
     unknown = set(options.names) - set(sources)
@@ -140,7 +169,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if options.zip and not failed:
         pack([path.stem for path in chosen], options.zip)
-        print(f"{options.zip}: {len(chosen)} exercises for students")
+        for path in chosen:
+            keep(path)
+        print(
+            f"{options.zip}: {len(chosen)} exercises for students; their solutions are kept in {SOLUTIONS / RELEASES}"
+        )
     return failed
 
 

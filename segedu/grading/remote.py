@@ -10,6 +10,7 @@ import numpy as np
 
 from segedu.grading.wire import WireError, arrays_in, decode, encode
 
+_MISLEADING = (UnicodeError, ExceptionGroup, StopIteration, StopAsyncIteration)  # the last two would end a check's loop
 Ask = Callable[[str], str]
 """Sends a request to the kernel and returns its response."""
 
@@ -27,11 +28,16 @@ class NotAttemptedError(BaseException):
 
 
 class Remote:
-    """A function of the submission. Arrays that it changes in place are changed here, too."""
+    """A function of the submission. Arrays that it changes in place are changed here, too.
+
+    `changed` then holds the numbers of those arrays: an answer that overwrites its input changes what a check computes
+    from the input afterwards, and must not pass for that.
+    """
 
     def __init__(self, name: str, ask: Ask) -> None:
         self.__name__ = self.__qualname__ = name
         self._ask = ask
+        self.changed: set[int] = set()
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         request = {"name": self.__name__, "args": encode(args), "kwargs": encode(kwargs)}
@@ -41,6 +47,7 @@ class Remote:
             target, new = given.get(int(number)), decode(array)
             if target is not None and isinstance(new, np.ndarray) and target.shape == new.shape:
                 target[...] = new
+                self.changed.add(int(number))
         return decode(response.get("value"))
 
 
@@ -70,7 +77,7 @@ def _exception(about: object) -> BaseException:
     kind = getattr(builtins, name, None)
     if name == "NotImplementedError":
         return NotAttemptedError(message)
-    ordinary = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError)
+    ordinary = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _MISLEADING)
     error = kind(message) if ordinary else RemoteError(f"{name}: {message}" if name else message)
     lines = about.get("traceback")
     error.add_note("".join(map(str, lines))[-4000:] if isinstance(lines, list) else "")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PASSED, FAILED, ERROR, TIMEOUT, CRASHED = "passed", "failed", "error", "timeout", "crashed"
-MISSING, NOT_ATTEMPTED, NOT_RUN, REFUSED, UNREADABLE = "missing", "not attempted", "not run", "refused", "unreadable"
-STATUSES = (PASSED, FAILED, ERROR, TIMEOUT, CRASHED, MISSING, NOT_ATTEMPTED, NOT_RUN, REFUSED, UNREADABLE)
+MISSING, NOT_ATTEMPTED, REFUSED = "missing", "not attempted", "refused"  # of a check, as those above
+GRADED, UNREADABLE, FAULT = "graded", "unreadable", "not graded: fault of the grader"  # of a submission
+LONGEST_MESSAGE = 8000
 
 
 @dataclass
@@ -37,9 +38,10 @@ class SubmissionResult:
 
     student: str
     file: str
+    identifier: str = ""  # of the student in the learning platform, where the file's name has one
     assignment: str = ""
     release: str = ""
-    status: str = "graded"
+    status: str = GRADED
     key: str = ""
     sandbox: str = "none"
     seconds: float = 0.0
@@ -48,6 +50,7 @@ class SubmissionResult:
     warnings: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     output: dict[str, str] = field(default_factory=dict)
+    trace: list[str] = field(default_factory=list)  # what ran where
 
     @property
     def earned(self) -> float:
@@ -70,7 +73,7 @@ def write(result: SubmissionResult, path: Path) -> None:
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".json")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(result), file, ensure_ascii=False, indent=1)
+            json.dump(dataclasses.asdict(result), file, indent=1)  # ASCII, which any text can be written as
         os.replace(unfinished, path)
     except BaseException:
         Path(unfinished).unlink(missing_ok=True)

@@ -1,36 +1,42 @@
-"""How a kernel is started so that a submission in it can harm nobody: bubblewrap where it is installed.
+"""How a kernel is started so that a submission in it can harm nobody: bubblewrap, else unshare, else not at all.
 
 The kernel sees a read-only Python with NumPy and IPython, the parts of segedu that its exercise leaves open, a folder
 of its own, and nothing else: no network, no other process, no file of the user, no operator that an exercise asks for,
-no PyTorch. Its memory and file sizes are limited. Without bubblewrap the kernel is an ordinary process, which resists
+no PyTorch. Its memory and file sizes are limited. Without a sandbox the kernel is an ordinary process, which resists
 accidents, not attacks; reports say so.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import site
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from segedu.grading.policy import NOT_FROM_SCRATCH
+
 PACKAGE = Path(__file__).resolve().parent.parent
 ALWAYS = ("__init__.py", "arguments.py", "cuda", "grading/__init__.py", "grading/wire.py", "grading/inside.py")
-HIDDEN = ("torch", "torchvision", "torchmetrics", "scipy", "skimage", "sklearn", "cupy", "nbval", "functorch")
+HIDDEN = (*NOT_FROM_SCRATCH, "torchmetrics", "functorch", "jaxlib", "cupyx", "keras", "nbval")
 MEMORY = 4 << 30
 LARGEST_FILE = 16 << 20
 PROCESSES = 4000
+OPEN_FILES = 256
 CUDA_CACHE = "cuda-cache"
+_SECONDS_TO_TRY = 60
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """How kernels are kept apart: `kind` is "bubblewrap" or "none", `reason` says why it is not better."""
+    """How kernels are kept apart: `kind` is "bubblewrap", "unshare" or "none"; `reason` says why it is not better."""
 
     kind: str
     reason: str = ""
@@ -39,21 +45,50 @@ class Sandbox:
     def is_safe(self) -> bool:
         return self.kind != "none"
 
+    @property
+    def statement(self) -> str:
+        """What a report says of it, at its top."""
+        if self.is_safe:
+            return (
+                f"Answers ran in a sandbox ({self.kind}): without a network, without other files than their own, with "
+                "limited time and memory. Checks and reference answers ran outside of it."
+            )
+        return (
+            f"Answers ran WITHOUT A SANDBOX: {self.reason}. These marks resist accidents and casual cheating only: an "
+            "answer could have read the solutions or changed files of the account that graded it."
+        )
+
 
 @cache
 def find_sandbox() -> Sandbox:
     """The best sandbox of this machine, tried out."""
-    program = shutil.which("bwrap")
     if not sys.platform.startswith("linux"):
-        return Sandbox("none", f"there is no sandbox for {sys.platform}")
-    if not program:
-        return Sandbox("none", "bubblewrap is not installed (Debian and Ubuntu: sudo apt install bubblewrap)")
-    tried = subprocess.run(
-        [program, "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, text=True, timeout=20
-    )
-    if tried.returncode:
-        return Sandbox("none", f"bubblewrap does not work here: {tried.stderr.strip()[:200]}")
-    return Sandbox("bubblewrap")
+        return Sandbox("none", f"there is none for {sys.platform}; grade on Linux, for instance in WSL or a container")
+    reasons = []
+    for kind, programs in (("bubblewrap", ("bwrap",)), ("unshare", ("unshare", "setpriv", "mount", "pivot_root"))):
+        if absent := [name for name in programs if not _program(name)]:
+            reasons.append(f"{kind} is not installed ({', '.join(absent)} not found)")
+            continue
+        complaint = _try_out(Sandbox(kind))
+        if complaint is None:
+            return Sandbox(kind, "; ".join(reasons))
+        reasons.append(f"{kind} does not work here ({complaint})")
+    return Sandbox("none", "; ".join(reasons) + "; on Debian and Ubuntu: sudo apt install bubblewrap")
+
+
+def _try_out(sandbox: Sandbox) -> str | None:
+    """Why a program cannot be run in it; None where it can."""
+    with tempfile.TemporaryDirectory(prefix="segedu-") as folder:
+        home, course = Path(folder, "home"), Path(folder, "course")
+        home.mkdir()
+        course.mkdir()
+        command = [*_wrapped(sandbox, course, home), sys.executable, "-c", "import numpy"]
+        environment = kernel_environment(course, home)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_SECONDS_TO_TRY)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)[:200]
+        return (done.stderr.strip() or f"exit status {done.returncode}")[-200:] if done.returncode else None
 
 
 def kernel_command(sandbox: Sandbox, course: Path, home: Path, connection: Path) -> list[str]:
@@ -66,15 +101,15 @@ def kernel_command(sandbox: Sandbox, course: Path, home: Path, connection: Path)
         connection: the connection file, in `home`.
     """
     kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", str(connection), "--HistoryManager.enabled=False"]
-    if sandbox.kind == "none":
-        return kernel
-    return [*_limits(), *_bubblewrap(course, home), *kernel]
+    return [*_limits(), *_wrapped(sandbox, course, home), *kernel]
 
 
 def kernel_environment(course: Path, home: Path) -> dict[str, str]:
     """The environment of a kernel: nothing of the user's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    visible = [place for place in os.get_exec_path() if any(Path(place).is_relative_to(p) for p in _read_only())]
     return kept | {
+        "PATH": os.environ.get("PATH", "") if os.name == "nt" else os.pathsep.join(visible),
         "HOME": str(home),
         "TMPDIR": str(home),
         "PYTHONPATH": str(course),
@@ -109,33 +144,101 @@ def compile_cuda_runtime(course: Path) -> None:
     """Compile what all kernels of CUDA C are linked with, once for a class: each Python kernel gets a copy of it."""
     code = """from segedu.cuda import RawModule; RawModule('extern "C" __global__ void k() { }', mode="check")"""
     environment = {**os.environ, "SEGEDU_CACHE": str(course / CUDA_CACHE), "PYTHONPATH": str(course)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=False, capture_output=True)
+    subprocess.run([sys.executable, "-P", "-c", code], env=environment, cwd=course, check=False, capture_output=True)
 
 
 def _limits() -> list[str]:
-    program = shutil.which("prlimit")
+    program = _program("prlimit")
     if not program:
         return []
-    return [program, f"--as={MEMORY}", f"--fsize={LARGEST_FILE}", f"--nproc={PROCESSES}", "--core=0", "--"]
+    limits = {"as": MEMORY, "fsize": LARGEST_FILE, "nproc": PROCESSES, "nofile": OPEN_FILES, "core": 0}
+    return [program, *(f"--{name}={value}" for name, value in limits.items()), "--"]
+
+
+def _wrapped(sandbox: Sandbox, course: Path, home: Path) -> Iterator[str]:
+    if sandbox.kind == "bubblewrap":
+        yield from _bubblewrap(course, home)
+    elif sandbox.kind == "unshare":
+        yield from _unshare(course, home)
 
 
 def _bubblewrap(course: Path, home: Path) -> Iterator[str]:
-    yield from (shutil.which("bwrap"), "--unshare-all", "--die-with-parent", "--new-session")
+    yield from (_program("bwrap"), "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session")
+    yield from ("--cap-drop", "ALL", "--hostname", "sandbox")  # root would keep the right to unmount what hides PyTorch
+    if "--disable-userns" in _help_of_bubblewrap():
+        yield "--disable-userns"
     yield from ("--unsetenv", "JPY_PARENT_PID")  # in here nobody has that number, and the kernel would leave
-    yield from ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run")
+    yield from ("--proc", "/proc", "--dev", "/dev", "--dir", "/tmp")
     for place in _read_only():
         yield from ("--ro-bind-try", str(place), str(place))
-    for place in (package / name for package in _packages() for name in HIDDEN):
-        if place.is_dir():
-            yield from ("--tmpfs", str(place))
+    for place in _hidden():
+        yield from ("--tmpfs", str(place), "--remount-ro", str(place))
     yield from ("--ro-bind", str(course), str(course), "--bind", str(home), str(home), "--chdir", str(home))
+    yield from ("--remount-ro", "/dev", "--remount-ro", "/")  # else they are memory to fill
 
 
-def _read_only() -> list[Path]:
+@cache
+def _help_of_bubblewrap() -> str:
+    return subprocess.run([_program("bwrap"), "--help"], capture_output=True, text=True, check=False).stdout
+
+
+def _unshare(course: Path, home: Path) -> Iterator[str]:
+    """The same places, mounted by a shell script that then gives up all rights."""
+    yield from (_program("setpriv"), "--pdeathsig", "KILL", _program("unshare"))
+    yield from ("--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
+    yield from (shutil.which("sh") or "/bin/sh", "-c", "\n".join(_mounts(course, home)), "sh")
+
+
+def _mounts(course: Path, home: Path) -> Iterator[str]:
+    yield "set -e; umask 022; unset JPY_PARENT_PID; export PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin"
+    root = home / ".root"
+    yield f"mkdir {_quoted(root)}; mount -t tmpfs -o mode=755 none {_quoted(root)}; cd {_quoted(root)}"
+    yield "mkdir proc dev tmp old; mount -t proc none proc"
+    for name in ("null", "zero", "full", "random", "urandom"):
+        yield f"touch dev/{name}; mount --bind /dev/{name} dev/{name}"
+    for place in _read_only():
+        if place.is_symlink() and place.resolve().is_relative_to("/usr"):
+            yield f"ln -s {_quoted(place.readlink())} .{_quoted(place)}"
+        elif place.exists():
+            yield from _mount(place, "ro,")
+    for place in _hidden():
+        yield f"mount -t tmpfs -o ro none .{_quoted(place)}"
+    yield from _mount(course, "ro,")
+    yield from _mount(home, "")
+    yield "pivot_root . old; umount -l /old; mount -o remount,ro /"
+    yield f"cd {_quoted(home)}"
+    yield 'exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"'
+
+
+def _mount(place: Path, flag: str) -> Iterator[str]:
+    target = f".{_quoted(place)}"
+    make = f"mkdir -p {target}" if place.is_dir() else f"mkdir -p .{_quoted(place.parent)}; touch {target}"
+    yield f"{make}; mount --bind {_quoted(place)} {target}; mount -o remount,bind,{flag}nosuid,nodev {target}"
+
+
+def _quoted(place: Path) -> str:
+    return shlex.quote(str(place))
+
+
+def _program(name: str) -> str | None:
+    """The path of a program, also of those for the administrator."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+
+
+@cache
+def _read_only() -> tuple[Path, ...]:
     """The places of Python, its packages, the C++ compiler and the libraries that they need."""
     python = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent, *_packages()}
     system = [Path(name) for name in ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")]
-    return [*system, *(place for place in sorted(python) if not place.is_relative_to("/usr"))]
+    return (*system, *(place for place in sorted(python) if not place.is_relative_to("/usr")))
+
+
+@cache
+def _hidden() -> tuple[Path, ...]:
+    """Folders of packages that answers may not use, the installed course among them; also the system's own Python's."""
+    system = [*Path("/usr/lib").glob("python3*/dist-packages"), *Path("/usr/local/lib").glob("python3*/*-packages")]
+    found = (package / name for package in {*_packages(), *system} for name in (*HIDDEN, "segedu"))
+    return tuple(sorted(place for place in found if place.is_dir() and not place.is_symlink()))
 
 
 def _packages() -> list[Path]:

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from segedu.grading import results
-from segedu.grading.cells import is_cuda, names_defined, question, role, without_marks
+from segedu.grading.cells import is_cuda, names_defined, question, role, without_marks, writable_arrays
 from segedu.grading.graft import Grafted
-from segedu.grading.kernel import KernelDiedError, KernelTimeoutError
-from segedu.grading.lane import SECONDS, Lane
+from segedu.grading.lane import SECONDS, KernelDiedError, KernelTimeoutError, Reply
 from segedu.grading.policy import refusals
 from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, value
 from segedu.grading.results import CheckResult, SubmissionResult
-from segedu.grading.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+A_QUESTION = 10  # times the seconds of a call: what an answer and all calls of it may take together, on the clock
+
+
+class AnyLane(Protocol):
+    """Where answers run: a `Lane` in the sandbox, or this process (`segedu.grading.own`)."""
+
+    where: str
+    starts: int
+    seconds: float
+
+    def run(self, source: str) -> Reply: ...
+    def remember(self, source: str) -> None: ...
+    def forget(self, source: str) -> None: ...
+    def ask(self, request: str) -> str: ...
+    def close(self) -> None: ...
 
 
 class Session:
@@ -37,22 +49,20 @@ class Session:
         grafted: Grafted,
         master: NotebookNode,
         result: SubmissionResult,
-        sandbox: Sandbox,
-        course: Path,
+        new_lane: Callable[[Sequence[str]], AnyLane],
         secret: str,
     ) -> None:
         self.grafted, self.result, self.secret = grafted, result, secret
-        self.allowed: Sequence[str] = tuple(master.metadata.get("segedu", {}).get("allowed", ()))
-        self.solutions = {question(c): without_marks(c.source) for c in master.cells if role(c) == "answer"}
+        self.allowed = tuple(f"segedu.{name}" for name in master.metadata.get("segedu", {}).get("allowed", ()))
+        answers = [cell for cell in master.cells if role(cell) == "answer"]
+        self.solutions = {question(cell): without_marks(cell.source) for cell in answers}
+        self.about = {question(cell): cell.metadata["segedu"] for cell in answers}
         self.names: dict[str, object] = {"__name__": "checks"}
-        self.seconds = {
-            question(c): c.metadata["segedu"].get("seconds", SECONDS) for c in master.cells if role(c) == "answer"
-        }
         self.verdicts: dict[str, tuple[str, str]] = {}  # of a question that needs no further check
+        self.spent: dict[str, float] = dict.fromkeys(self.about, 0.0)
         self.setup: list[str] = []
-        self._new_lane = partial(Lane, sandbox, course, self.allowed)
-        self.main = self.lane = self._new_lane()
-        result.sandbox = sandbox.kind
+        self._new_lane = new_lane
+        self.main = self.lane = new_lane(())
 
     def run(self, cell: NotebookNode) -> CheckResult | None:
         """Run one cell; returns the result of a check."""
@@ -74,6 +84,7 @@ class Session:
         self._leave_lane()
         self.main.close()
         self.result.kernel_starts += self.main.starts
+        self.main.starts = 0
 
     def _setup(self, source: str) -> None:
         reply = self.main.run(source)
@@ -86,13 +97,16 @@ class Session:
         """A kernel of its own for CUDA C: no Python of the submission can touch what checks it."""
         self._leave_lane()
         self.lane = self._new_lane(self.setup) if is_cuda(self.solutions[name]) else self.main
-        self.lane.seconds = self.seconds[name]
+        self.lane.seconds = self.about[name].get("seconds", SECONDS)
 
     def _leave_lane(self) -> None:
         if self.lane is not self.main:
             self.lane.close()
             self.result.kernel_starts += self.lane.starts
             self.lane = self.main
+
+    def _explain(self, text: str) -> None:
+        self.result.trace.append(text)
 
     # ------------------------------------------------------------------------------------------------ the answers
 
@@ -105,12 +119,17 @@ class Session:
             self.verdicts[name] = results.NOT_ATTEMPTED, "the answer cell is as it was handed out"
         elif is_cuda(self.solutions[name]) and not is_cuda(source):
             self.verdicts[name] = results.REFUSED, "the answer must be a cell of CUDA C that begins with %%cuda"
-        elif refused := refusals(source, tuple(f"segedu.{module}" for module in self.allowed)):
+        elif refused := refusals(source, self.allowed):
             self.verdicts[name] = results.REFUSED, "\n".join(refused)
         else:
+            own = "a kernel of its own" if self.lane is not self.main else "the submission's kernel"
+            self._explain(f"{name}: the answer was grafted into the solution and ran in {own} ({self.lane.where})")
             self._run_answer(name, source)
+        if name in self.verdicts:
+            self._explain(f"{name}: {self.verdicts[name][0]}; its checks did not run")
 
     def _run_answer(self, name: str, source: str) -> None:
+        started = time.monotonic()
         try:
             reply = self.lane.run(source)
         except KernelTimeoutError:
@@ -118,14 +137,20 @@ class Session:
         except KernelDiedError as error:
             self.verdicts[name] = results.CRASHED, _crash(error)
         else:
-            if reply.output:
-                self.result.output[name] = reply.output
-            if reply.cut:
-                self.result.warnings.append(f"the answer to {name} prints very much; its output was cut")
-            if reply.error:
-                self.verdicts[name] = results.ERROR, f"{reply.error[0]}: {reply.error[1]}"
-            else:
+            self._note(name, reply)
+            if not reply.error:
                 self.lane.remember(source)
+            elif reply.error[0] == "NotImplementedError":
+                self.verdicts[name] = results.NOT_ATTEMPTED, "the answer raises NotImplementedError"
+            else:
+                self.verdicts[name] = results.ERROR, f"{reply.error[0]}: {reply.error[1]}"[: results.LONGEST_MESSAGE]
+        self.spent[name] += time.monotonic() - started
+
+    def _note(self, name: str, reply: Reply) -> None:
+        if reply.output:
+            self.result.output[name] = reply.output
+        if reply.cut:
+            self.result.warnings.append(f"the answer to {name} prints very much; its output was cut")
 
     # ------------------------------------------------------------------------------------------------ the checks
 
@@ -134,24 +159,29 @@ class Session:
         check = CheckResult(cell.id, name, float(cell.metadata["segedu"]["points"]), results.PASSED)
         check.visible = role(cell) == "check"
         started = time.monotonic()
-        check.status, check.message = self.verdicts.get(name) or self._outcome(name, cell)
+        if name in self.verdicts:
+            check.status, check.message = self.verdicts[name]
+        else:
+            seed = self._seed(cell.id)
+            self.names["rng"] = np.random.default_rng(seed)
+            check.status, message = self._outcome(name, cell)
+            check.message = message[: results.LONGEST_MESSAGE]
+            kind = "visible" if check.visible else "hidden"
+            self._explain(f"{name}: {kind} check {cell.id}, seed {seed}, ran in the trusted process: {check.status}")
         check.seconds = round(time.monotonic() - started, 3)
         return check
 
     def _outcome(self, name: str, cell: NotebookNode) -> tuple[str, str]:
-        self.names["rng"] = np.random.default_rng(self._seed(cell.id))
         try:
-            for defined, is_called in names_defined(self.solutions[name]):
-                self.names[defined] = Remote(defined, self.lane.ask) if is_called else value(defined, self.lane.ask)
+            functions = list(self._bind(name))
             self._trusted(cell.source)
         except AssertionError as error:
             return results.FAILED, str(error)
-        except KernelTimeoutError:
-            self._blame(name, results.TIMEOUT, f"a call ran longer than {self.lane.seconds:g} seconds")
-            return self.verdicts[name]
+        except KernelTimeoutError as error:
+            longer = str(error) or f"a call ran longer than {self.lane.seconds:g} seconds"
+            return self._blame(name, results.TIMEOUT, longer)
         except KernelDiedError as error:
-            self._blame(name, results.CRASHED, _crash(error))
-            return self.verdicts[name]
+            return self._blame(name, results.CRASHED, _crash(error))
         except MissingNameError as error:
             return results.FAILED, f"the answer does not define {error}"
         except NotAttemptedError:
@@ -160,12 +190,49 @@ class Session:
             return results.ERROR, str(error)
         except Exception as error:
             return results.ERROR, f"{type(error).__name__}: {error}"
+        return self._honest(name, functions)
+
+    def _bind(self, name: str) -> Iterator[Remote]:
+        """Put what the answer defines among the names of the checks; yields its functions."""
+        for defined, is_called in names_defined(self.solutions[name]):
+            if is_called:
+                remote = Remote(defined, self._ask(name))
+                self.names[defined] = remote
+                yield remote
+            else:
+                self.names[defined] = value(defined, self._ask(name))
+
+    def _ask(self, name: str) -> Callable[[str], str]:
+        limit = A_QUESTION * self.lane.seconds
+
+        def ask(request: str) -> str:
+            if self.spent[name] > limit:
+                raise KernelTimeoutError(f"all calls together ran longer than {limit:g} seconds")
+            started = time.monotonic()
+            try:
+                return self.lane.ask(request)
+            finally:
+                self.spent[name] += time.monotonic() - started
+
+        return ask
+
+    def _honest(self, name: str, functions: Sequence[Remote]) -> tuple[str, str]:
+        """Passed, unless an array was changed that is only to be read: a check may have computed with it afterwards."""
+        writable = writable_arrays(self.solutions[name]) if is_cuda(self.solutions[name]) else {}
+        for function in functions:
+            open_to = writable.get(function.__name__, [])
+            for number in sorted(function.changed):
+                if not (self.about[name].get("changes") or (number < len(open_to) and open_to[number])):
+                    return results.FAILED, (
+                        f"{function.__name__} changed its array number {number + 1} in place: work on a copy (.copy())"
+                    )
         return results.PASSED, ""
 
-    def _blame(self, name: str, status: str, message: str) -> None:
+    def _blame(self, name: str, status: str, message: str) -> tuple[str, str]:
         """The question is over, and its answer does not run again."""
         self.verdicts[name] = status, message
         self.lane.forget(self.result.answers[name])
+        return status, message
 
     def _trusted(self, source: str) -> None:
         lines = [line for line in source.split("\n") if not line.startswith("%")]
@@ -173,8 +240,8 @@ class Session:
 
     def _seed(self, cell: str) -> int:
         """A seed for this student and this check: the same in every run with the same secret."""
-        text = f"{self.secret}\n{self.result.student}\n{self.result.assignment}\n{cell}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+        text = f"{self.secret}\n{self.result.student}\n{self.result.identifier}\n{self.result.assignment}\n{cell}"
+        return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8])
 
 
 def _crash(error: KernelDiedError) -> str:

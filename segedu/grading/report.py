@@ -1,0 +1,134 @@
+"""What a grading found, for people: JSON, tables, a page for the class and one for each student."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segedu.grading import adjustments, pages, results, similarity, tables
+from segedu.grading.adjustments import Adjustment
+from segedu.grading.cells import handed_out, question, role, without_marks
+from segedu.grading.results import SubmissionResult
+from segedu.grading.sandbox import Sandbox, find_sandbox
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+@dataclass
+class Mark:
+    """A submission's result and what was adjusted by hand."""
+
+    result: SubmissionResult
+    adjustments: list[Adjustment] = field(default_factory=list)
+
+    @property
+    def adjusted(self) -> float:
+        return sum(adjustment.points for adjustment in self.adjustments)
+
+    @property
+    def points(self) -> float:
+        return max(0.0, self.result.earned + self.adjusted)
+
+    @property
+    def shown(self) -> float | str:
+        """The points for a gradebook; empty where somebody has to look first, which is no 0."""
+        return self.points if self.result.status == results.GRADED or self.adjustments else ""
+
+    @property
+    def page(self) -> str:
+        """The name of the student's page: readable, and not to be guessed from the student's name."""
+        result = self.result
+        ascii_name = unicodedata.normalize("NFKD", result.student).encode("ascii", "ignore").decode()
+        text = "-".join(filter(None, [ascii_name, result.identifier, result.assignment]))
+        unique = hashlib.sha256(f"{result.student}\n{result.identifier}\n{result.file}\n{result.key}".encode())
+        return f"{re.sub(r'[^A-Za-z0-9_]+', '-', text).strip('-')[:80]}-{unique.hexdigest()[:10]}.html"
+
+    def of(self, name: str) -> float:
+        """The points of one question."""
+        earned = sum(check.earned for check in self.result.checks if check.question == name)
+        return earned + sum(a.points for a in self.adjustments if a.question == name)
+
+
+@dataclass
+class Overview:
+    """A class: its marks, answers that are alike, what an instructor has to know, and how it was kept safe."""
+
+    marks: list[Mark]
+    alike: list[similarity.Pair]
+    problems: list[str]
+    statements: list[str]
+    out: Path
+
+
+def write(
+    found: Sequence[SubmissionResult], out: Path, solutions: Mapping[str, Mapping[str, NotebookNode]] | None = None
+) -> Overview:
+    """Write all files of a report and return what is in them. `adjustments.csv` is read, never written over."""
+    out.mkdir(parents=True, exist_ok=True)
+    given, problems = adjustments.read(out)
+    marks = [Mark(result, [a for a in given if a.belongs_to(result)]) for result in found]
+    problems += adjustments.unused(given, found)
+    problems += [f"{m.result.student}: {m.result.status}" for m in marks if m.result.status != results.GRADED]
+    present = {name: list(releases.values())[-1] for name, releases in (solutions or {}).items()}
+    overview = Overview(marks, _alike(found, present), problems, _statements(found), out)
+    _write(out / "results.json", json.dumps([_record(mark) for mark in marks], indent=1))
+    _write(out / "marks.csv", "\ufeff" + tables.marks(marks))  # the mark by which spreadsheets know UTF-8
+    _write(out / "gradebook-canvas.csv", tables.canvas(marks))
+    for assignment in sorted({result.assignment for result in found if result.assignment}):
+        _write(out / f"gradebook-moodle-{assignment}.csv", tables.moodle(marks, assignment))
+    (out / "students").mkdir(exist_ok=True)
+    for old in (out / "students").glob("*.html"):
+        old.unlink()
+    for mark in marks:
+        lesson = pages.lesson(present[mark.result.assignment]) if mark.result.assignment in present else {}
+        _write(out / "students" / mark.page, pages.student(mark, overview.statements, lesson))
+    _write(out / "index.html", pages.of_class(overview))
+    return overview
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8", "replace"))
+
+
+def _record(mark: Mark) -> dict:
+    record = dataclasses.asdict(mark.result) | {"earned": mark.result.earned, "possible": mark.result.possible}
+    return record | {"adjustments": [dataclasses.asdict(a) for a in mark.adjustments], "points": mark.shown}
+
+
+def _statements(found: Sequence[SubmissionResult]) -> list[str]:
+    """How each submission was kept apart: usually one sentence; the warning first where there was no sandbox."""
+    kinds = sorted({result.sandbox for result in found}, key=lambda kind: kind != "none")
+    here = find_sandbox()
+    return [(here if here.kind == kind else Sandbox(kind, "there was none")).statement for kind in kinds]
+
+
+def _alike(found: Sequence[SubmissionResult], present: Mapping[str, NotebookNode]) -> list[similarity.Pair]:
+    known: dict[str, list[str]] = {}
+    for solution in present.values():
+        for cell in solution.cells:
+            if role(cell) == "answer":
+                name = question(cell)
+                known.setdefault(name, []).extend([without_marks(cell.source), handed_out(cell.source, name)])
+    return similarity.pairs([(r.assignment, r.student, r.answers) for r in found], known)
+
+
+def lines(overview: Overview, explained: Sequence[str] = ()) -> Iterator[str]:
+    """What the command line says; with `explained`, names of students, what ran where."""
+    yield from overview.statements
+    for mark in overview.marks:
+        if mark.result.student in explained or mark.result.identifier in explained:
+            yield f"\n{mark.result.student} {mark.result.identifier}".rstrip() + f", {mark.result.file}"
+            yield f"  made from release {mark.result.release or 'unknown'}, {mark.result.kernel_starts} kernels started"
+            yield from (f"  {line}" for line in [*mark.result.warnings, *mark.result.trace])
+    yield from overview.problems
+    graded = [mark for mark in overview.marks if mark.result.status == results.GRADED]
+    yield f"{len(graded)} of {len(overview.marks)} submissions graded; {len(overview.alike)} pairs of answers are alike"
+    yield f"The report: {overview.out / 'index.html'}; the gradebook: {overview.out / 'gradebook-canvas.csv'}"

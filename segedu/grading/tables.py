@@ -1,0 +1,77 @@
+"""Marks as tables that spreadsheets and learning platforms read. No cell begins a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segedu.grading.report import Mark
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless(cell: object) -> object:
+    """A cell that a spreadsheet shows and does not compute.
+
+    >>> harmless("=1+1"), harmless(-2.5)
+    ("'=1+1", -2.5)
+    """
+    text = isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA)
+    return f"'{cell}" if text else cell
+
+
+def table(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def marks(found: Sequence[Mark]) -> str:
+    """Every submission with the points of its questions."""
+    questions = list(dict.fromkeys((m.result.assignment, q) for m in found for q in m.result.by_question()))
+    head = ["student", "id", "assignment", "status", "points", "of", "adjusted by"]
+    rows: list[list[object]] = [[*head, *(f"{a}: {q}" for a, q in questions), "warnings"]]
+    for mark in found:
+        result = mark.result
+        row = [result.student, result.identifier, result.assignment, result.status, mark.shown, result.possible]
+        row += [mark.adjusted, *(mark.of(q) if a == result.assignment else "" for a, q in questions)]
+        rows.append([*row, "; ".join(result.warnings)])
+    return table(rows)
+
+
+def canvas(found: Sequence[Mark]) -> str:
+    """The form that Canvas's gradebook imports: Canvas finds students by ID, and assignments by the column's name."""
+    assignments = _assignments(found)
+    students: dict[tuple[str, str], dict[str, object]] = {}
+    for mark in found:
+        whose = students.setdefault((mark.result.student, mark.result.identifier), {})
+        whose[mark.result.assignment] = mark.shown
+    rows: list[list[object]] = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *assignments]]
+    rows.append(["    Points Possible", "", "", "", "", *assignments.values()])
+    for (student, identifier), points in students.items():
+        rows.append([student, identifier, "", "", "", *(points.get(name, "") for name in assignments)])
+    return table(rows)
+
+
+def moodle(found: Sequence[Mark], assignment: str) -> str:
+    """The form of Moodle's offline grading worksheet for one assignment."""
+    rows: list[list[object]] = [["Identifier", "Full name", "Grade", "Maximum grade"]]
+    for mark in found:
+        result = mark.result
+        if result.assignment == assignment:
+            participant = f"Participant {result.identifier}" if result.identifier else ""
+            rows.append([participant, result.student, mark.shown, result.possible])
+    return table(rows)
+
+
+def _assignments(found: Sequence[Mark]) -> dict[str, float]:
+    """The assignments and their points."""
+    points: dict[str, float] = {}
+    for mark in found:
+        if mark.result.assignment:
+            points[mark.result.assignment] = max(points.get(mark.result.assignment, 0), mark.result.possible)
+    return dict(sorted(points.items()))

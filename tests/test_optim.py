@@ -58,6 +58,19 @@ def test_ten_steps_equal_pytorch(rng, name, options, dtype):
     are_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
+def test_gradients_without_bound_do_what_they_do_in_pytorch(rng, name, options):
+    ours, theirs = parameters(rng, np.float32)
+    for x, y in zip(ours, theirs, strict=True):
+        x.grad = rng.standard_normal(x.shape).astype(np.float32)
+        x.grad[..., :3] = [np.nan, np.inf, 1e30]
+        y.grad = torch.tensor(x.grad)
+    for stepper in (getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)):
+        stepper.step()
+        stepper.step()
+    are_equal(ours, theirs)
+
+
 def test_groups_have_options_of_their_own_and_share_the_schedule(rng):
     ours, theirs = parameters(rng)
     steppers = []
@@ -122,7 +135,7 @@ def test_a_saved_state_does_not_change_with_the_next_step(rng):
 
 def test_gradients_are_clipped_as_pytorch_clips_them(rng):
     ours, theirs = parameters(rng)
-    for value, longest in ((1.0, 2.0), (1.0, 1e3), (np.nan, 2.0)):
+    for value, longest in ((1.0, 2.0), (1.0, 1e3), (np.nan, 2.0), (1e200, 2.0)):
         for x, y in zip(ours, theirs, strict=True):
             x.grad = value * rng.standard_normal(x.shape)
             y.grad = torch.tensor(x.grad)

@@ -173,10 +173,8 @@ def _padded(array: np.ndarray, left: int, right: int, top: int, bottom: int) -> 
     height, width = array.shape[-2:]
     result = np.zeros_like(array, shape=(*array.shape[:-2], height + top + bottom, width + left + right))
     inside = array[..., max(0, -top) : height + min(0, bottom), max(0, -left) : width + min(0, right)]
-    rows, columns = (
-        slice(max(0, first), max(0, first) + size) for first, size in zip((top, left), inside.shape[-2:], strict=True)
-    )
-    result[..., rows, columns] = inside
+    row, column = max(0, top), max(0, left)
+    result[..., row : row + inside.shape[-2], column : column + inside.shape[-1]] = inside
     return result
 
 

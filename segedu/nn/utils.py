@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from segedu.autograd import Tensor
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     """Shorten the gradient, all parameters' as one long vector, to the length `max_norm` where it is longer.
 

@@ -46,6 +46,7 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = None
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that grows without bound is for the user to see
     def step(self) -> None:
         """One step for every parameter that has a gradient."""
         parameters = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
@@ -176,7 +177,7 @@ class Adam(Optimizer):
     def change(self, data: np.ndarray, grad: np.ndarray, state: dict[str, object], group: Mapping[str, object]) -> None:
         lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
         if not state:
-            state.update(step=0, exp_avg=grad * 0, exp_avg_sq=grad * 0)
+            state.update(step=0, exp_avg=np.zeros_like(data), exp_avg_sq=np.zeros_like(data))
         state["step"] += 1
         if decay and self.decoupled:
             data *= 1 - lr * decay

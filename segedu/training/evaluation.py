@@ -64,12 +64,14 @@ class Scores:
         """A table: a line a class, then the means, in percent."""
         found = self.as_dict()
         width = max(len(name) for name in (*self.classes, "frequency-weighted IoU"))
-        lines = [f"{'':{width}}  {'IoU':>6}  {'found':>6}  {'pixels':>11}"]
+        lines = [f"{'':{width}}  {'IoU':>6}  {'accuracy':>8}  {'pixels':>11}"]
         for name, row in found["classes"].items():
-            lines.append(f"{name:{width}}  {_percent(row['iou'])}  {_percent(row['accuracy'])}  {row['pixels']:>11,}")
-        lines.append(f"{'mean':{width}}  {_percent(found['mean_iou'])}  {_percent(found['mean_accuracy'])}")
+            lines.append(
+                f"{name:{width}}  {_percent(row['iou'])}  {_percent(row['accuracy'], 8)}  {row['pixels']:>11,}"
+            )
+        lines.append(f"{'mean':{width}}  {_percent(found['mean_iou'])}  {_percent(found['mean_accuracy'], 8)}")
         lines.append(f"{'frequency-weighted IoU':{width}}  {_percent(found['frequency_weighted_iou'])}")
-        lines.append(f"{'right pixels':{width}}  {'':6}  {_percent(found['pixel_accuracy'])}")
+        lines.append(f"{'all pixels':{width}}  {'':6}  {_percent(found['pixel_accuracy'], 8)}")
         return "\n".join(lines)
 
 
@@ -137,5 +139,5 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _percent(value: float | None) -> str:
-    return f"{'–' if value is None else f'{100 * value:.1f}':>6}"
+def _percent(value: float | None, width: int = 6) -> str:
+    return f"{'–' if value is None else f'{100 * value:.1f}':>{width}}"

@@ -49,7 +49,8 @@ def save_overlay(image: np.ndarray, labels: np.ndarray, classes: list[str], pale
 
     from segedu.figures.images import images_row, label_legend, overlay
 
-    fig = images_row([image, overlay(image, labels, palette)], ["image", "prediction"])
+    outlined = overlay(image, labels, palette, outline=min(labels.shape) >= 128)  # a line is a pixel wide
+    fig = images_row([image, outlined], ["image", "prediction"])
     label_legend(fig, classes, palette, present=labels)
     fig.savefig(path, dpi=110, facecolor="white")
     pyplot.close(fig)

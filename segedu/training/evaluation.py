@@ -79,7 +79,7 @@ def evaluate(
     model: object,
     dataset: Sequence,
     machine: Machine | None = None,
-    advance: Callable[[int, int], None] = lambda done, total: None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Compare a network's labels with those of a data set, image by image at full size, whatever the size.
 
@@ -101,7 +101,8 @@ def evaluate(
     matrix = np.zeros((len(dataset.classes),) * 2, np.int64)
     for done, (image, labels) in enumerate(prepared(dataset.__getitem__, mine), 1):
         matrix += confusion_matrix(predict(model, image, machine), labels, len(matrix), ignore_index=dataset.void)
-        advance(done, len(mine))
+        if advance is not None:
+            advance(done, len(mine))
     return Scores(machine.sum(matrix), tuple(dataset.classes))
 
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -197,7 +197,7 @@ class Trainer:
             self._write(BEST)
         return {"val_miou": scores.miou, "val_accuracy": scores.accuracy}
 
-    def evaluate(self, dataset: Sequence, advance: object = lambda done, total: None) -> Scores:
+    def evaluate(self, dataset: Sequence, advance: Callable[[int, int], None] | None = None) -> Scores:
         """The network's scores on a data set: see `segedu.training.evaluate`."""
         return evaluate(self.model, dataset, self.machine, advance)
 

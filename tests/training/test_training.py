@@ -1,6 +1,9 @@
 """What a step is made of: batches, losses, precision; the same on every engine."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +149,31 @@ def test_a_device_that_is_not_there_is_named(trainer):
 def test_a_network_of_other_classes_is_refused(streets):
     with pytest.raises(ValueError, match="the model has 4 classes, the data set 9"):
         training.Trainer(models.create("unet", 4, width=1 / 32), streets)
+
+
+ALONE = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "cupy", "IPython", "anywidget", "traitlets", "matplotlib"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocked())
+from segedu import data, models, training
+
+streets = data.open_dataset("street", "train", length=2, size=32)
+model = models.create("unet", len(streets.classes), width=1 / 64)
+trainer = training.Trainer(model, streets, streets, sys.argv[1], steps=1, batch=1)
+print(len(trainer.fit()), trainer.evaluate(streets).matrix.sum())
+"""
+
+
+@pytest.mark.slow
+def test_engine_numpy_trains_without_pytorch_and_jupyter(tmp_path):
+    command = [sys.executable, "-c", ALONE, tmp_path]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == f"1 {2 * 32 * 32}", done.stderr
 
 
 def test_numbers_that_json_does_not_know_become_none(tmp_path):

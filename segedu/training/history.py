@@ -65,7 +65,7 @@ class History:
     def rewind(self, step: int) -> None:
         """Forget what came after a step: a run that goes on from there writes it anew."""
         self.records = [record for record in self.records if record["step"] <= step]
-        if self.path is not None:
+        if self.path is not None and self.path.exists():
             replace(self.path, "".join(json.dumps(record) + "\n" for record in self.records).encode())
 
     @classmethod

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from segedu import arguments
+from segedu.engines.machine import Machine
 from segedu.models import weights
 from segedu.numpy_ops import confusion_matrix, mean_iou
 from segedu.training import checkpoints, problems
@@ -37,6 +39,10 @@ class Trainer:
         augment: a transform of `segedu.data.augment`, before the crop.
         device, amp: "cuda:0", "bf16" …; engine "torch" takes them.
         every: after how many steps to validate and save; an epoch when None.
+        objective: a loss of one's own in place of that of the settings: `objective(machine, logits, labels)` returns a
+            tensor of one number, from a tensor N×C×H×W and a NumPy array N×H×W. `machine.nn` is the engine,
+            `machine.tensor(array)` puts an array beside the logits. With several processes: the mean over this one's
+            part of the batch.
         settings: see `Settings`.
 
     >>> from segedu import models
@@ -58,9 +64,10 @@ class Trainer:
         device: str | None = None,
         amp: str | None = None,
         every: int | None = None,
+        objective: Callable[[Machine, object, np.ndarray], object] | None = None,
         **settings: object,
     ) -> None:
-        self.settings = Settings(**settings)
+        self.settings, self.objective = Settings(**settings), objective or self._loss_of_settings
         self.model, self.dataset, self.validation = model, dataset, validation
         if model.num_classes != len(dataset.classes):
             raise ValueError(f"the model has {model.num_classes} classes, the data set {len(dataset.classes)}")
@@ -76,7 +83,8 @@ class Trainer:
             self.machine.rank,
             self.machine.world,
         )
-        self.every = every or max(1, math.ceil(len(dataset) / self.settings.batch))
+        epoch = max(1, math.ceil(len(dataset) / self.settings.batch))
+        self.every = epoch if every is None else arguments.integer(every, "every", minimum=1)
         self.weights = self._class_weights()
         self.step, self.seconds, self.best, self.begun = 0, 0.0, -1.0, False
         self.folder = None if folder is None else Path(folder)
@@ -102,6 +110,8 @@ class Trainer:
             raise FileExistsError(
                 f"there is a run in {self.folder}: resume() goes on with it, another folder begins anew"
             )
+        if not self.begun:
+            self.history.rewind(0)  # a curve without a checkpoint is of a run that never came far
         self.begun = True
         last = self.settings.steps if steps is None else self.step + steps
         numbers = range(self.step, last)
@@ -148,7 +158,7 @@ class Trainer:
             with np.errstate(all="ignore"):  # what is not finite is seen in the loss
                 with machine.precision():
                     logits = self.placed(machine.tensor(images))
-                loss = machine.loss(self.settings.loss, logits, labels, self.weights, void)
+                loss = self.objective(machine, logits, labels)
                 value = float(machine.sum(np.array(loss.item(), np.float64))) / machine.world
                 if not math.isfinite(value):
                     raise TrainingError(problems.not_a_number(self.step + 1, value, self.settings, self._kept()))
@@ -161,6 +171,9 @@ class Trainer:
                 self.save()  # all steps so far; the checkpoint may be a while ago
             raise
         return value, machine.sum(confusion_matrix(guess, labels, len(self.dataset.classes), ignore_index=void))
+
+    def _loss_of_settings(self, machine: Machine, logits: object, labels: np.ndarray) -> object:
+        return machine.loss(self.settings.loss, logits, labels, self.weights, self.dataset.void)
 
     @contextlib.contextmanager
     def _full_memory_explained(self) -> Iterator[None]:

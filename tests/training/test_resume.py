@@ -44,6 +44,12 @@ def test_a_run_is_not_begun_anew_in_the_folder_of_another(trainer, tmp_path):
         trainer(folder=tmp_path).fit()
 
 
+def test_a_curve_without_a_checkpoint_is_begun_anew(trainer, tmp_path):
+    (tmp_path / "curve.jsonl").write_text('{"step": 1, "loss": 9.0}\n')  # the process was killed before it saved
+    trainer(folder=tmp_path).fit(1)
+    assert len(training.History.read(tmp_path / "curve.jsonl")) == 1
+
+
 def test_what_was_recorded_after_the_checkpoint_is_forgotten(trainer, tmp_path):
     first = trainer(folder=tmp_path, every=2)
     first.fit(2)

@@ -75,6 +75,25 @@ def test_a_batch_of_void_alone_teaches_nothing(name, engine):
     np.testing.assert_array_equal(machine.nn.array(x.grad), 0)
 
 
+def test_a_loss_of_one_s_own_may_weigh_every_pixel(streets):
+    """With the weights of void 0 and those of the classes elsewhere it is the weighted cross-entropy."""
+    by_class = np.append(training.median_frequency_weights(streets, 9, 255), np.zeros(247))
+
+    def weighed(machine, logits, labels):
+        weights = by_class[labels].astype(np.float32)
+        target = machine.tensor(np.where(labels == 255, 0, labels))
+        losses = machine.nn.functional.cross_entropy(logits, target, reduction="none")
+        return (losses * machine.tensor(weights)).sum() * float(1 / weights.sum())
+
+    curves = []
+    for engine in ("numpy", "torch"):
+        for options in ({"objective": weighed}, {"class_weights": "median"}):
+            model = models.create("unet", len(streets.classes), width=1 / 16, engine=engine)
+            without_dropout(model)
+            curves.append(training.Trainer(model, streets, steps=3, batch=2, **options).fit().curve("loss")[1])
+    np.testing.assert_allclose(curves[1:], [curves[0]] * 3, rtol=1e-4)
+
+
 def test_each_image_is_seen_once_an_epoch_in_another_order(streets):
     batches = Batches(streets, 3, seed=1)
     epochs = [[batches.index(7 * epoch + place) for place in range(7)] for epoch in range(3)]

@@ -147,14 +147,12 @@ class CpuKernel:
         return Run(launch.record_count, memory.arrays)
 
     def _launch(self, launch: Launch, time_limit: float) -> None:
-        library = self.module.library
-        watchdog = threading.Timer(time_limit, library.stop, (launch,))
-        watchdog.daemon = True
-        watchdog.start()
+        library, over = self.module.library, threading.Event()
+        threading.Thread(target=_stop_late, args=(library, launch, time_limit, over), daemon=True).start()
         try:
             library.launch(launch)
         finally:
-            watchdog.cancel()
+            over.set()
             sys.stdout.write(library.printed())
 
     def _raise(self, fault: Fault, memory: Memory, grid, block, shared_mem: int) -> None:
@@ -167,6 +165,15 @@ class CpuKernel:
             self.name, self.module.code, self.module.sites, grid, block, shared_mem, memory.arrays, self.module.library
         )
         raise explain_fault(fault, scene)
+
+
+def _stop_late(library: Library, launch: Launch, time_limit: float, over: threading.Event) -> None:
+    """End a launch that takes too long; again and again, since one that has not begun yet cannot be ended."""
+    if over.wait(time_limit):
+        return
+    library.stop(launch)
+    while not over.wait(0.05):
+        library.stop(launch)
 
 
 @dataclass(frozen=True)

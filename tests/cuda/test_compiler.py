@@ -246,3 +246,12 @@ def test_other_compilers_do_the_same(cache, monkeypatch, name):
     else:
         monkeypatch.setenv("SEGEDU_CXX", name)
     assert works()
+
+
+# ---------------------------------------------------------------- the runtime's headers
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+@pytest.mark.parametrize("header", sorted(compiler.RUNTIME.glob("*.h")), ids=lambda path: path.name)
+def test_each_header_includes_what_it_needs(header):
+    command = ["g++", "-std=c++17", "-fno-exceptions", "-fsyntax-only", "-DSEGEDU_CHECK", "-x", "c++", str(header)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

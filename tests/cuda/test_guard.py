@@ -42,6 +42,14 @@ def test_a_time_limit_never_interrupts_python_itself(mode):
 
 
 @both_modes
+def test_a_limit_that_passes_before_the_kernel_begins_stops_it_too(mode):
+    kernel = RawModule(ENDLESS, mode=mode).get_function("k")
+    for _ in range(5):
+        error = error_of(kernel, (1,), (4,), (np.zeros(4, np.int32),), time_limit=0.0, max_steps=10**15)
+        assert error.problem == "time over"
+
+
+@both_modes
 def test_control_c_stops_a_kernel(mode):
     module = RawModule(ENDLESS, mode=mode)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))

@@ -1,6 +1,14 @@
 // A kernel that overflows its stack, divides by zero or runs for ever must not take Python with it.
 #pragma once
 #if !defined(_WIN32)
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#endif
+#include "state.h"
+
+#if !defined(_WIN32)
 static const int GUARDED[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGINT};
 static const int GUARDED_COUNT = 5;
 static struct sigaction former[GUARDED_COUNT];

@@ -1,10 +1,10 @@
 // The compiler calls these before every load and store, at every branch, and where arithmetic goes wrong. `site` is the
 // number that assembly.py gave the call.
 #pragma once
-static u64 step_of[MAX_THREADS];
+#include "races.h"
+
 static u16 region_of_site[2 * LINE];
 static u32 *occurrences;                // [thread][site], while accesses are recorded
-static volatile int stop_reason;
 
 static void record(const Region *r, const char *p, u32 size, int access, u32 site) {
   if (launch->record_count == launch->record_limit) {
@@ -16,18 +16,6 @@ static void record(const Region *r, const char *p, u32 size, int access, u32 sit
   x->block = block, x->thread = (u16)thread, x->site = (u16)site, x->space = (u8)r->space, x->access = (u8)access;
   x->occurrence = occurrences[thread * (launch->site_count + 4096) + slot]++;
   x->offset = (u32)(p - r->base), x->region = (u16)r->number, x->size = size;
-}
-static void take_steps(u64 count, u32 site) {
-  u64 &mine = step_of[thread];
-  mine += count;
-  if (mine > launch->max_steps) {
-    if (Fault *f = new_fault(TOO_LONG, site)) f->extra[0] = (int64_t)launch->max_steps;
-    give_up();
-  }
-  if (stop_reason) {
-    new_fault(stop_reason, site);
-    give_up();
-  }
 }
 // If another thread writes the value before the next barrier, the mistake is a race, and is found as one.
 static void delay() {

@@ -1,5 +1,9 @@
 // One launch, from Python's call to its answer.
 #pragma once
+#include "guard.h"
+#include "hooks.h"
+#include "scheduler.h"
+
 static bool prepare_launch() {
   thread_count = launch->block[0] * launch->block[1] * launch->block[2];
   segedu_indices.block_size = {launch->block[0], launch->block[1], launch->block[2]};

@@ -1,5 +1,7 @@
 // The maths that CUDA C has without a header. libm is declared by hand.
 #pragma once
+#include "interface.h"
+
 #ifdef _WIN32
 #define SEGEDU_NOEXCEPT
 #else

@@ -1,5 +1,16 @@
 // Which bytes a kernel may touch: its arguments' arrays, shared memory, __constant__ and __device__ variables.
 #pragma once
+#if defined(_WIN32)
+#include <windows.h>
+#elif defined(__linux__)
+#include <link.h>
+#elif defined(__APPLE__)
+#include <dlfcn.h>
+#include <mach-o/getsect.h>
+#include <mach-o/loader.h>
+#endif
+#include "leaving.h"
+
 struct Seen {                           // who touched a cell last, and when
   u32 thread;                           // 1 + the thread's number in the whole grid, 0: nobody
   u16 epoch;                            // barriers of its block before that

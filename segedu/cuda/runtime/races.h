@@ -1,6 +1,8 @@
 // Two accesses to the same cell race unless they are reads, atomics, or ordered: by a barrier of their block, by a
 // __syncwarp() of their warp, or by a __threadfence() and an atomic on a location that both threads used.
 #pragma once
+#include "memory.h"
+
 static Seen me() {
   return Seen{first_of_block + thread + 1, (u16)clock_epoch, (u8)warp_clock[thread / 32], fence_clock[thread]};
 }

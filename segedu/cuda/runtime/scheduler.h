@@ -1,21 +1,10 @@
 // Blocks one after another; the threads of a block back to back on one stack until one of them has to wait.
 #pragma once
+#include "leaving.h"
+
 static Fiber fibers[MAX_THREADS];
 static u32 fiber_count;
 
-static void yield() {
-  to_scheduler();
-}
-static void give_up() {
-  if (current) {
-    state[thread] = RETURNED;
-    for (;;) yield();  // never resumed
-  }
-}
-static void enter(u32 t) {
-  thread = t;
-  segedu_indices.thread = position[t];
-}
 static bool barrier_is_complete() { return waiting && waiting == alive; }
 
 static void fiber_main() {
@@ -37,7 +26,7 @@ static void fiber_main() {
 static Fiber *idle_fiber() {
   if (idle_count) return idle_fibers[--idle_count];
   Fiber *f = &fibers[fiber_count];
-  if (!prepare(f)) return 0;
+  if (!prepare(f, fiber_main)) return 0;
   ++fiber_count;
   return f;
 }
@@ -134,7 +123,6 @@ static void run_block() {
 }
 
 // ---------------------------------------------------------------- called by kernels
-static void take_steps(u64 count, u32 site);
 static u32 votes[2], voters[2];
 
 extern "C" int segedu_barrier(int vote, int predicate, int line) {

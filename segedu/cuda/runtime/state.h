@@ -1,5 +1,12 @@
 // What a launch is, what went wrong in it, and where its threads stand.
 #pragma once
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "interface.h"
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -84,14 +91,14 @@ static u32 idle_count;
 static int barrier_line[MAX_THREADS];
 static Lane lanes[MAX_THREADS];
 static uint3 position[MAX_THREADS];
+static u64 step_of[MAX_THREADS];
 static u32 launch_number;
 static bool failed;
+static volatile int stop_reason;        // a Problem, once somebody wants the launch to end
 
 extern "C" {
 SegeduIndices segedu_indices;
 }
-
-static void give_up();                  // leaves the running thread for good
 
 static Fault *new_fault(int problem, u32 site) {
   if (failed) return 0;

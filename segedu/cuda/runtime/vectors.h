@@ -1,5 +1,7 @@
 // float2, int3, uchar4 and their kin, with make_….
 #pragma once
+#include "interface.h"
+
 #define SEGEDU_VECTOR(T, V)                                                              \
   struct V##1 { T x; };                                                                  \
   struct alignas(2 * sizeof(T)) V##2 { T x, y; };                                        \

@@ -1,5 +1,7 @@
 // Shuffles, votes and __syncwarp: a thread waits until every lane that its mask names is at the same operation.
 #pragma once
+#include "leaving.h"
+
 static int source_lane(int lane, const Lane &l) {
   int width = l.width, base = lane & ~(width - 1), source;
   switch (l.op) {

@@ -162,6 +162,8 @@ def _runtime(compiler: list[str], mode: str, folder: Path) -> Path:
     """The compiled scheduler and checker, which every kernel of that mode is linked with."""
     target = folder / f"runtime-{mode}-{_key(_runtime_text(), *compiler, *COMMON, *MODES[mode], platform.machine())}.o"
     if not target.exists():
+        if "ziglang" in compiler:
+            print("segedu.cuda: zig prepares itself once, which can take a minute.", file=sys.stderr, flush=True)
         with _finished(target) as part:
             flags = [flag for flag in MODES[mode] if not flag.startswith(("-O", "-g"))]
             _run([*compiler, *COMMON, *flags, "-O2", "-c", str(RUNTIME / "runtime.cpp"), "-o", str(part)])

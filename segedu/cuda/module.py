@@ -12,9 +12,9 @@ MODES = ("auto", "gpu", "check", "fast")
 class RawModule:
     """CUDA C source, compiled: on a GPU by CuPy, else by the machine's C++ compiler.
 
-    `mode` is "auto" (the GPU where there is one, else "check"), "gpu", "check" (on the CPU, mistakes are found and
-    explained) or "fast" (on the CPU, unchecked). `name_expressions` names the instances of templates, `options` are
-    the compiler's (`-DTILE=16`).
+    `mode` is "auto" (the GPU where there is one, else "check"; for the operators of `segedu.cuda_ops` it is "fast"),
+    "gpu", "check" (on the CPU, mistakes are found and explained) or "fast" (on the CPU, unchecked). `name_expressions`
+    names the instances of templates, `options` are the compiler's (`-DTILE=16`).
 
     Raises:
         CompileError: the source is wrong; the message names the line.

@@ -1,7 +1,8 @@
 """The operators in CUDA C, one module a lecture: names and signatures of `segedu.numpy_ops`, NumPy or CuPy arrays.
 
 `pooling.cu` holds the kernels of `pooling.py`, and so on. They run on the GPU where there is one and on the CPU
-elsewhere; see `mode`. The same tests state the same facts about both sets of operators.
+elsewhere, unchecked: tested kernels need no checker, unlike a student's in a `cuda.RawModule`, whose "auto" means
+"check" there. `with mode("check"):` checks these, too. The same tests state the same facts about both sets.
 """
 
 from segedu.cuda_ops._launch import asarray, current_mode, mode

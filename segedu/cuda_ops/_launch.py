@@ -31,8 +31,9 @@ _order: ContextVar[str] = ContextVar("order", default="forward")
 def mode(name: str, order: str = "forward") -> Iterator[None]:
     """Within the block, operators run in this mode.
 
-    "auto" is the GPU where there is one, else "fast"; "gpu"; "fast", on the CPU, unchecked; "check", on the CPU, every
-    access checked, threads one after the other in this `order`, "forward" or "reverse".
+    "auto" is the GPU where there is one, else "fast" (of a `cuda.RawModule` it is "check"); "gpu"; "fast", on the CPU,
+    unchecked; "check", on the CPU, every access checked, threads one after the other in this `order`, "forward" or
+    "reverse".
 
     Raises:
         ValueError: there is no such mode.

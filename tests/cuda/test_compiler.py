@@ -248,6 +248,15 @@ def test_other_compilers_do_the_same(cache, monkeypatch, name):
     assert works()
 
 
+def test_zigs_long_first_time_is_announced(cache, monkeypatch, capsys):
+    monkeypatch.setattr(compiler, "_run", lambda command, text=None: Path(command[command.index("-o") + 1]).touch())
+    cache.mkdir()
+    compiler._runtime([sys.executable, "-m", "ziglang", "c++"], "fast", cache)
+    assert "zig prepares itself once" in capsys.readouterr().err
+    compiler._runtime([sys.executable, "-m", "ziglang", "c++"], "fast", cache)
+    assert capsys.readouterr().err == ""
+
+
 # ---------------------------------------------------------------- the runtime's headers
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
 @pytest.mark.parametrize("header", sorted(compiler.RUNTIME.glob("*.h")), ids=lambda path: path.name)

@@ -60,6 +60,13 @@ class Machine:
         """The class of the highest logit: N×H×W, a NumPy array."""
         return self.nn.array(logits.data.argmax(1))
 
+    def confusion(
+        self, logits: object, labels: np.ndarray, num_classes: int, ignore_index: int | None = None
+    ) -> np.ndarray:
+        """How many pixels of each class were taken for which: int64 C×C, counted where the logits are."""
+        guess, truth = logits.data.argmax(1), self.tensor(labels)
+        return self.nn.array(self.nn.ops.confusion_matrix(guess, truth, num_classes, ignore_index))
+
     def loss(
         self,
         name: str,

@@ -63,6 +63,15 @@ class PyTorchMachine(Machine):
     def labels(self, logits: torch.Tensor) -> np.ndarray:
         return self.nn.array(logits.argmax(1))
 
+    def confusion(
+        self, logits: torch.Tensor, labels: np.ndarray, num_classes: int, ignore_index: int | None = None
+    ) -> np.ndarray:
+        guess, truth = logits.argmax(1), self.tensor(labels)
+        if ignore_index is not None:
+            guess, truth = guess[truth != ignore_index], truth[truth != ignore_index]
+        pairs = (truth * num_classes + guess).flatten()
+        return self.nn.array(torch.bincount(pairs, minlength=num_classes**2)).reshape(num_classes, num_classes)
+
     def summed_cross_entropy(
         self, logits: torch.Tensor, labels: torch.Tensor, weight: np.ndarray | None, ignore_index: int
     ) -> torch.Tensor:

@@ -11,7 +11,6 @@ import numpy as np
 from segedu.engines.machine import Machine
 from segedu.numpy_ops import (
     class_accuracy,
-    confusion_matrix,
     frequency_weighted_iou,
     iou,
     mean_accuracy,
@@ -100,7 +99,8 @@ def evaluate(
     mine = range(machine.rank, len(dataset), machine.world)
     matrix = np.zeros((len(dataset.classes),) * 2, np.int64)
     for done, (image, labels) in enumerate(prepared(dataset.__getitem__, mine), 1):
-        matrix += confusion_matrix(predict(model, image, machine), labels, len(matrix), ignore_index=dataset.void)
+        logits = _logits(model, image, machine)
+        matrix += machine.confusion(logits, labels[None], len(matrix), dataset.void)
         if advance is not None:
             advance(done, len(mine))
     return Scores(machine.sum(matrix), tuple(dataset.classes))
@@ -112,10 +112,15 @@ def predict(model: object, image: np.ndarray, machine: Machine | None = None) ->
     Where a network's logits are smaller than the image, the image is mirrored at its edges first.
     """
     machine = machine or machine_of(model)
+    return machine.labels(_logits(model, image, machine))[0]
+
+
+def _logits(model: object, image: np.ndarray, machine: Machine) -> object:
+    """1×C×H×W, where the network is."""
     around = model.margin // 2
     x = np.pad(as_input(image), [(0, 0), (around, around), (around, around)], mode="reflect")
     with in_evaluation(model), model.nn.no_grad(), machine.precision():
-        return machine.labels(model(machine.tensor(x[None])))[0]
+        return model(machine.tensor(x[None]))
 
 
 def machine_of(model: object) -> Machine:

@@ -14,7 +14,7 @@ import numpy as np
 from segedu import arguments
 from segedu.engines.machine import Machine
 from segedu.models import weights
-from segedu.numpy_ops import confusion_matrix, mean_iou
+from segedu.numpy_ops import mean_iou
 from segedu.training import checkpoints, problems
 from segedu.training.batches import Batches, Transform, median_frequency_weights, prepared
 from segedu.training.evaluation import Scores, evaluate
@@ -149,7 +149,7 @@ class Trainer:
 
     def _gradient(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
         """Forward and backward: (loss, confusion matrix). After an error everything is as before the step."""
-        machine, void = self.machine, self.dataset.void
+        machine = self.machine
         machine.seed(self.model, self.settings.seed, self.step, machine.rank)
         self.model.train()
         self.optimizer.zero_grad()
@@ -163,14 +163,14 @@ class Trainer:
                 if not math.isfinite(value):
                     raise TrainingError(problems.not_a_number(self.step + 1, value, self.settings, self._kept()))
                 machine.backward(loss)
-                guess = machine.labels(logits)
+                matrix = machine.confusion(logits, labels, len(self.dataset.classes), self.dataset.void)
         except BaseException as error:
             machine.restore(self.model, statistics)
             self.optimizer.zero_grad()
             if machine.out_of_memory(error):
                 self.save()  # all steps so far; the checkpoint may be a while ago
             raise
-        return value, machine.sum(confusion_matrix(guess, labels, len(self.dataset.classes), ignore_index=void))
+        return value, machine.sum(matrix)
 
     def _loss_of_settings(self, machine: Machine, logits: object, labels: np.ndarray) -> object:
         return machine.loss(self.settings.loss, logits, labels, self.weights, self.dataset.void)

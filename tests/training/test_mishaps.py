@@ -135,7 +135,7 @@ def test_an_error_of_another_kind_is_left_as_it_is(trainer, monkeypatch):
 
 def test_full_memory_at_the_validation_is_explained(trainer, streets, tmp_path, monkeypatch):
     run = trainer(folder=tmp_path, validation=streets, every=2)
-    monkeypatch.setattr(run.machine, "labels", outgrown(run.machine.labels, after=2))
+    monkeypatch.setattr(run.machine, "confusion", outgrown(run.machine.confusion, after=2))
     with pytest.raises(training.TrainingError, match="Memory was full at the validation after step 2") as caught:
         run.fit()
     assert str(tmp_path / "last.safetensors") in str(caught.value)
@@ -216,16 +216,16 @@ def test_the_first_signal_waits_for_the_step_and_the_second_does_not(capsys):
 
 def test_a_signal_while_validating_does_not_wait_for_the_other_images(trainer, streets, tmp_path, monkeypatch):
     run, looked_at = trainer(folder=tmp_path, validation=streets, every=2), []
-    labels = run.machine.labels
+    confusion = run.machine.confusion
 
-    def interrupted(logits):
-        if not run.model.training:
-            looked_at.append(logits)
+    def interrupted(logits, labels, *arguments):
+        if len(labels) == 1:  # validation looks at one image at a time
+            looked_at.append(labels)
             if len(looked_at) == 3:
                 signal.raise_signal(signal.SIGINT)
-        return labels(logits)
+        return confusion(logits, labels, *arguments)
 
-    monkeypatch.setattr(run.machine, "labels", interrupted)
+    monkeypatch.setattr(run.machine, "confusion", interrupted)
     history = run.fit()
     assert (run.step, len(looked_at), history.last("val_miou")) == (2, 3, None)
     good_checkpoint(tmp_path, 2)

@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--dry-run", action="store_true", help="every stage on the CPU, small; records with --json only"
     )
-    result.add_argument("--items", metavar="REGEX", help="of the stages operators and bench, only what matches")
+    result.add_argument(
+        "--items", metavar="REGEX", help="of each stage only the operators, programs or files that match"
+    )
     result.add_argument("--repeat", type=int, default=7, metavar="N", help="samples of each call that is timed")
     result.add_argument("--worker", choices=STAGES, help=argparse.SUPPRESS)
     result.add_argument("--begun", type=float, default=0.0, help=argparse.SUPPRESS)

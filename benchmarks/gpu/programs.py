@@ -40,10 +40,32 @@ def right_programs(s: Setting) -> dict:
 
 
 def operator_tests(s: Setting) -> dict:
-    """The grids of tests/operators: every legal argument, refusals, ties, NaN; in a dry run some of them."""
-    if s.dry:
-        return _pytest(s, ["tests/operators/test_pooling.py", "-k", "first_maximum and not checked"])
-    return _pytest(s, ["tests/operators", "-m", "gpu"])
+    """The grids of tests/operators: every legal argument, refusals, ties, NaN; in a dry run some of them.
+
+    Each file has a process of its own, several at once; what an illegal access ruins ends with its file.
+    """
+    files = sorted(path.name for path in (ROOT / "tests" / "operators").glob("test_*.py") if s.wants(path.name))
+    which = ["-k", "first_maximum and not checked"] if s.dry else ["-m", "gpu"]
+
+    def run(name: str) -> dict | None:
+        found = _pytest(s, [f"tests/operators/{name}", *which]) if s.left > 0 else None
+        if found:
+            s.say(f"  {name}: " + (found.get("why") or f"{found['passed']} passed, {len(found['failed'])} failed"))
+        return found
+
+    names = ["test_pooling.py"] if s.dry else files
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = dict(zip(names, pool.map(run, names), strict=True))
+    ran = {name: part for name, part in found.items() if part}
+    left_out = [name for name, part in found.items() if not part or not part["complete"]]
+    return {
+        "passed": sum(part.get("passed", 0) for part in ran.values()),
+        "failed": [failure for part in ran.values() for failure in part.get("failed", ())],
+        "files": ran,
+        "left_out": left_out,
+        "ok": bool(ran) and all(part["ok"] for part in ran.values()),
+        "complete": not left_out,
+    }
 
 
 def _pytest(s: Setting, arguments: Sequence[str]) -> dict:
@@ -105,7 +127,7 @@ def wrong_programs(s: Setting) -> dict:
     Failed assertions, misaligned addresses and too much shared memory are surely refused; of the others one learns what
     a GPU lets pass.
     """
-    names = [w.name for w in _wrong() if not s.dry or w.name in FEW]
+    names = [w.name for w in _wrong() if s.wants(w.name) and (not s.dry or w.name in FEW)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(lambda name: _outcome(s, name), names))
     for row in rows:
@@ -198,7 +220,7 @@ def sanitizer(s: Setting) -> dict:
         return {"ok": True, "complete": not s.dry, "left_out": why}
     clean = _sanitized(program, "memcheck", ["operators"], limit=max(30.0, min(s.left, 300.0)))
     s.say(f"  all operators under memcheck: {'no error' if clean['found'] is False else clean}")
-    wrong = [w for w in _wrong() if w.problem in TOOLS]
+    wrong = [w for w in _wrong() if w.problem in TOOLS and s.wants(w.name)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(lambda w: _sanitized_wrong(s, program, w), wrong))
     for row in rows:

@@ -121,6 +121,18 @@ def test_pytests_failures_are_in_the_record(tmp_path):
     assert [("test_bad" in f["test"], "assert 1 == 2" in f["what"]) for f in found["failed"]] == [(True, True)]
 
 
+def test_files_of_tests_run_apart_and_those_without_time_are_named(monkeypatch):
+    monkeypatch.setattr(
+        programs, "_pytest", lambda s, arguments: {"ok": True, "complete": True, "passed": 2, "failed": []}
+    )
+    setting = Setting(dry=False, items="pooling|losses")
+    assert programs.operator_tests(setting)["passed"] == 2 * 3, "pooling, unpooling, losses"
+    setting.seconds = 0
+    found = programs.operator_tests(setting)
+    assert (found["passed"], found["ok"], found["complete"]) == (0, False, False)
+    assert found["left_out"] == ["test_losses.py", "test_pooling.py", "test_unpooling.py"]
+
+
 def test_missing_packages_of_the_tests_are_named(monkeypatch):
     monkeypatch.setattr(programs.importlib.util, "find_spec", lambda name: None if name == "hypothesis" else name)
     assert programs.right_programs(Setting(dry=True))["why"] == "this Python lacks hypothesis"

@@ -20,7 +20,7 @@ from nbval.kernel import RunningKernel
 
 from segedu.grading import watch
 from segedu.grading.lane import KernelDiedError, KernelTimeoutError, Reply
-from segedu.grading.sandbox import CUDA_CACHE, HIDDEN, Sandbox, kernel_command, kernel_environment
+from segedu.grading.sandbox import CUDA_CACHE, HIDDEN, Sandbox, give_away, kernel_command, kernel_environment
 
 if TYPE_CHECKING:
     from jupyter_client.blocking import BlockingKernelClient
@@ -68,6 +68,8 @@ class SandboxedKernel(RunningKernel):
             shutil.copytree(course / CUDA_CACHE, self.home / CUDA_CACHE)
         places = {"ip": "127.0.0.1"} if os.name == "nt" else {"transport": "ipc", "ip": str(self.home / "k")}
         self.km = KernelManager(**places, connection_file=str(self.home / "c.json"), kernel_name="python3")
+        self.km.write_connection_file()
+        give_away(self.home)
         self.km.kernel_spec.argv = kernel_command(sandbox, course, self.home, self.home / "c.json")
         self.km.kernel_spec.interrupt_mode = "message"  # a signal would end the sandbox, not the cell
         try:

@@ -9,6 +9,7 @@ accidents, not attacks; reports say so.
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import site
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from segedu.grading.policy import NOT_FROM_SCRATCH
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -28,7 +31,8 @@ ALWAYS = ("__init__.py", "arguments.py", "cuda", "grading/__init__.py", "grading
 HIDDEN = (*NOT_FROM_SCRATCH, "torchmetrics", "functorch", "jaxlib", "cupyx", "keras", "nbval")
 MEMORY = 4 << 30
 LARGEST_FILE = 16 << 20
-PROCESSES = 4000
+PROCESSES = 128
+STRANGERS = range(1_000_000_000, 2_000_000_000)  # user numbers that belong to nobody
 OPEN_FILES = 256
 CUDA_CACHE = "cuda-cache"
 _SECONDS_TO_TRY = 60
@@ -82,7 +86,7 @@ def _try_out(sandbox: Sandbox) -> str | None:
         home, course = Path(folder, "home"), Path(folder, "course")
         home.mkdir()
         course.mkdir()
-        command = [*_wrapped(sandbox, course, home), sys.executable, "-c", "import numpy"]
+        command = [*_wrapped(sandbox, course, give_away(home)), sys.executable, "-c", _TRIAL]
         environment = kernel_environment(course, home)
         try:
             done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_SECONDS_TO_TRY)
@@ -91,17 +95,51 @@ def _try_out(sandbox: Sandbox) -> str | None:
         return (done.stderr.strip() or f"exit status {done.returncode}")[-200:] if done.returncode else None
 
 
+_TRIAL = f"""
+import numpy, os, sys, time
+children = []
+try:
+    while len(children) <= {PROCESSES}:
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
+            os._exit(0)
+        children.append(pid)
+except OSError:
+    pass
+for pid in children:
+    os.kill(pid, 9)
+sys.exit("the number of processes cannot be limited" if len(children) > {PROCESSES} else 0)"""
+
+
+def give_away(home: Path) -> Path:
+    """Let the user number that a kernel will have own its folder, where this process is root; returns the folder.
+
+    Limits on the number of processes do not bind root, so that root's kernels run under a number that nobody has.
+    """
+    if _is_root():
+        number = secrets.choice(STRANGERS)
+        for place in (home, *home.rglob("*")):
+            os.chown(place, number, number)
+        home.chmod(0o711)  # bubblewrap has to enter it
+    return home
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def kernel_command(sandbox: Sandbox, course: Path, home: Path, connection: Path) -> list[str]:
     """The command that starts a kernel.
 
     Args:
         sandbox: what `find_sandbox` found.
         course: the folder with the parts of segedu that the kernel may import, see `open_course`.
-        home: the kernel's sockets lie here; writable.
+        home: the kernel's sockets lie here; writable. It has been through `give_away`.
         connection: the connection file, in `home`.
     """
     kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", str(connection), "--HistoryManager.enabled=False"]
-    return [*_limits(), *_wrapped(sandbox, course, home), *kernel]
+    return [*_wrapped(sandbox, course, home), *kernel]
 
 
 def kernel_environment(course: Path, home: Path) -> dict[str, str]:
@@ -148,27 +186,56 @@ def compile_cuda_runtime(course: Path) -> None:
 
 
 def _limits() -> list[str]:
+    """The command in front of a program that limits it; the user's other processes count, where it is the user's."""
     program = _program("prlimit")
     if not program:
         return []
-    limits = {"as": MEMORY, "fsize": LARGEST_FILE, "nproc": PROCESSES, "nofile": OPEN_FILES, "core": 0}
+    processes = PROCESSES if _is_root() else PROCESSES + _own_processes()
+    limits = {"as": MEMORY, "fsize": LARGEST_FILE, "nproc": processes, "nofile": OPEN_FILES, "core": 0}
     return [program, *(f"--{name}={value}" for name, value in limits.items()), "--"]
 
 
+def _own_processes() -> int:
+    """How many processes and threads the user has."""
+    found = 0
+    for process in psutil.process_iter(["uids", "num_threads"]):
+        if process.info["uids"] and process.info["uids"].real == os.getuid():
+            found += process.info["num_threads"] or 1
+    return found
+
+
+def _as_stranger(home: Path) -> list[str]:
+    """The command in front of a program that gives up root: from then on it is the owner of its folder."""
+    number = str(home.stat().st_uid)
+    rights = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
+    return [_program("setpriv"), f"--reuid={number}", f"--regid={number}", "--clear-groups", *rights, "--"]
+
+
 def _wrapped(sandbox: Sandbox, course: Path, home: Path) -> Iterator[str]:
+    if not _is_root():
+        yield from _limits()
     if sandbox.kind == "bubblewrap":
         yield from _bubblewrap(course, home)
     elif sandbox.kind == "unshare":
         yield from _unshare(course, home)
+    if _is_root():
+        yield from (*_as_stranger(home), *_limits())
 
 
 def _bubblewrap(course: Path, home: Path) -> Iterator[str]:
-    yield from (_program("bwrap"), "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session")
+    parts = ("ipc", "pid", "net", "uts", "cgroup-try") if _is_root() else ("all", "user")
+    yield from (_program("bwrap"), *(f"--unshare-{part}" for part in parts), "--die-with-parent", "--new-session")
     yield from ("--cap-drop", "ALL", "--hostname", "sandbox")  # root would keep the right to unmount what hides PyTorch
-    if "--disable-userns" in _help_of_bubblewrap():
+    if _is_root():
+        for right in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):  # which `_as_stranger` uses up
+            yield from ("--cap-add", right)
+    elif "--disable-userns" in _help_of_bubblewrap():
         yield "--disable-userns"
     yield from ("--unsetenv", "JPY_PARENT_PID")  # in here nobody has that number, and the kernel would leave
     yield from ("--proc", "/proc", "--dev", "/dev", "--dir", "/tmp")
+    for place in (*_read_only(), course, home):
+        for parent in reversed(place.parents[:-1]):  # else as closed as the user's own folders
+            yield from ("--dir", str(parent))
     for place in _read_only():
         yield from ("--ro-bind-try", str(place), str(place))
     for place in _hidden():
@@ -185,7 +252,8 @@ def _help_of_bubblewrap() -> str:
 def _unshare(course: Path, home: Path) -> Iterator[str]:
     """The same places, mounted by a shell script that then gives up all rights."""
     yield from (_program("setpriv"), "--pdeathsig", "KILL", _program("unshare"))
-    yield from ("--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
+    user = () if _is_root() else ("--user", "--map-root-user")
+    yield from (*user, "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
     yield from (shutil.which("sh") or "/bin/sh", "-c", "\n".join(_mounts(course, home)), "sh")
 
 
@@ -207,7 +275,7 @@ def _mounts(course: Path, home: Path) -> Iterator[str]:
     yield from _mount(home, "")
     yield "pivot_root . old; umount -l /old; mount -o remount,ro /"
     yield f"cd {_quoted(home)}"
-    yield 'exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"'
+    yield 'exec "$@"' if _is_root() else 'exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"'
 
 
 def _mount(place: Path, flag: str) -> Iterator[str]:

@@ -24,6 +24,11 @@ def bench(arguments: Sequence[str]) -> int | None:
     return _of_the_clone("benchmarks.__main__").main(arguments)
 
 
+def family(arguments: Sequence[str]) -> int | None:
+    """Train all networks alike, score and time them: the table of lecture 14."""
+    return _of_the_clone("benchmarks.family").main(arguments)
+
+
 def gpu_check(arguments: Sequence[str]) -> int | None:
     """On a machine with an NVIDIA GPU: check and time all that runs there."""
     return _of_the_clone("benchmarks.gpu.__main__").main(arguments)
@@ -68,6 +73,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "notebooks": notebooks,
     "bench": bench,
     "gpu-check": gpu_check,
+    "family": family,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

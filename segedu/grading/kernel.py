@@ -19,7 +19,7 @@ from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 
 from segedu.grading import watch
-from segedu.grading.lane import KernelDiedError, KernelTimeoutError, Reply
+from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply
 from segedu.grading.sandbox import CUDA_CACHE, HIDDEN, Sandbox, give_away, kernel_command, kernel_environment
 
 if TYPE_CHECKING:

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from segedu.grading.kernel import SandboxedKernel
+from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply
+from segedu.grading.sandbox import Sandbox
 from segedu.grading.wire import WireError
-
-if TYPE_CHECKING:
-    from segedu.grading.kernel import SandboxedKernel
-    from segedu.grading.sandbox import Sandbox
 
 SECONDS = 20.0  # of processor time that a cell or a call may take, where its question does not say
 QUESTION = "import segedu.grading.wire as _wire; _response = _wire.answer({request!r}, globals())"
-
-
-class KernelTimeoutError(BaseException):
-    """A cell took longer than it may. Passes through checks that report the exceptions of an answer."""
-
-
-class KernelDiedError(BaseException):
-    """The kernel's process ended. Passes through checks that report the exceptions of an answer."""
-
-
-@dataclass
-class Reply:
-    """What a cell did: `error` is its exception (name, message, traceback) or None; `value` an expression's result."""
-
-    error: tuple[str, str, str] | None = None
-    value: str | None = None
-    output: str = ""
-    cut: bool = False
 
 
 def response(reply: Reply) -> str:
@@ -67,8 +46,6 @@ class Lane:
 
     def _start(self) -> None:
         """A new kernel, in which the earlier cells have run; those that do not get there again are dropped."""
-        from segedu.grading.kernel import SandboxedKernel
-
         for _ in range(1 + len(self.cells)):
             self.close()
             self.starts += 1

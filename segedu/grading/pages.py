@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from nbformat import NotebookNode
 
-    from segedu.grading.report import Mark, Overview
+    from segedu.grading.marks import Mark, Overview
 
 _TITLE = re.compile(r"^#{2,3}\s+(.+)$", re.MULTILINE)
 _HINT = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)

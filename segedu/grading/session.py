@@ -12,9 +12,10 @@ import numpy as np
 from segedu.grading import results
 from segedu.grading.cells import is_cuda, names_defined, question, role, without_marks, writable_arrays
 from segedu.grading.graft import Grafted
-from segedu.grading.lane import SECONDS, KernelDiedError, KernelTimeoutError, Reply
+from segedu.grading.lane import SECONDS
 from segedu.grading.policy import refusals
 from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, value
+from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply
 from segedu.grading.results import CheckResult, SubmissionResult
 
 if TYPE_CHECKING:

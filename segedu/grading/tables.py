@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segedu.grading.report import Mark
+    from segedu.grading.marks import Mark
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -21,8 +21,9 @@ from segedu.training.evaluation import Scores, evaluate
 from segedu.training.history import History
 from segedu.training.kept import Kept
 from segedu.training.problems import Stop, StoppedEarly, TrainingError, stopped_by_signals
-from segedu.training.progress import Watcher, watcher
+from segedu.training.progress import Watcher
 from segedu.training.settings import Settings, make_optimizer, make_schedule
+from segedu.training.watchers import watcher
 
 LAST, BEST, CURVE = "last.safetensors", "best.safetensors", "curve.jsonl"
 """The files of a run's folder."""

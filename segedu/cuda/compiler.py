@@ -240,7 +240,7 @@ def _driver_for_c(compiler: list[str]) -> list[str]:
 # ---------------------------------------------------------------- what the compiler said
 COMPLAINT = re.compile(
     r"^kernel\.cu:(\d+)(?::(\d+))?: (?:fatal )?error: (.*)$"
-    r"|^\S*\.cu\((\d+)\): (?:catastrophic )?error(?: #\S+)?: (.*)$",  # NVRTC names no column
+    r"|^(?:\S*\.cu|default_program)\((\d+)\): (?:catastrophic )?error(?: #\S+)?: (.*)$",  # NVRTC names no column
     re.M,
 )
 
@@ -259,7 +259,7 @@ def explain(output: str, code: str) -> CompileError:
             continue
         seen.add((line, what))
         text = lines[int(line) - 1] if int(line) <= len(lines) else ""
-        if "operator" in what and _goes_on_from_the_line_before(lines, int(line)):
+        if re.search("operator|operand|expression must have", what) and _goes_on_from_the_line_before(lines, int(line)):
             what += ". Is a ; missing at the end of the line before?"
         shown = "" if "segedu_" in text else f"\n    {text.strip()}"
         if shown and column:

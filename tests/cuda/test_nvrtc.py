@@ -8,6 +8,7 @@ import pytest
 
 from segedu import notebooks
 from segedu.cuda import CompileError, RawModule
+from segedu.cuda.compiler import explain
 from tests.cuda import nvrtc, test_right_programs
 from tests.cuda.kernels import needs_compiler
 from tests.cuda.wrong import ALL
@@ -101,3 +102,12 @@ def test_what_nvrtc_refuses_is_refused(statement):
 def test_the_two_lists_are_nvrtcs_own():
     assert [s for s in statements(TAKEN) if nvrtc.complaint(kernel_of(s))] == []
     assert [s for s in statements(REFUSED) if not nvrtc.complaint(kernel_of(s))] == []
+
+
+@needs_nvrtc
+def test_what_nvrtc_says_is_understood():
+    source = 'extern "C" __global__ void k(float* y) {\n  float a = 1\n  *y = a;\n  *y = FLT_MAX;\n}'
+    error = explain(nvrtc.complaint(source), source)
+    assert error.line == 3
+    assert "Is a ; missing at the end of the line before?" in str(error)
+    assert 'line 4: identifier "FLT_MAX" is undefined. NVRTC has no headers: write 3.402823466e38f.' in str(error)

@@ -7,6 +7,7 @@
 ((48, 64, 3), (48, 64))
 """
 
+import inspect
 from pathlib import Path
 
 from segedu.data.camvid import CamVid
@@ -17,7 +18,7 @@ from segedu.data.isbi2012 import ISBI2012
 from segedu.data.pet import Pet
 from segedu.data.voc2012 import VOC2012
 
-__all__ = ["DataError", "Dataset", "names", "open_dataset", "splits"]
+__all__ = ["DataError", "Dataset", "names", "open_dataset", "options_of", "splits"]
 
 IN_FOLDERS: dict[str, type[FolderDataset]] = {
     "camvid": CamVid,
@@ -47,6 +48,17 @@ def splits(name: str) -> tuple[str, ...]:
     return IN_FOLDERS.get(name, DrawnScenes).splits
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """The options of a data set itself, which `open_dataset` takes by name.
+
+    >>> options_of("pet"), options_of("camvid")
+    (('target', 'leave_out'), ())
+    """
+    _check(name)
+    known = inspect.signature(IN_FOLDERS.get(name, DrawnScenes)).parameters
+    return tuple(option for option in known if option not in ("name", "split", "folder"))
+
+
 def open_dataset(
     name: str, split: str, root: str | Path | None = None, download: bool = False, **options: object
 ) -> Dataset:
@@ -65,6 +77,9 @@ def open_dataset(
         DataError: where a file of it is missing or broken.
     """
     _check(name)
+    if unknown := [option for option in options if option not in options_of(name)]:
+        takes = f"takes {', '.join(options_of(name))}" if options_of(name) else "takes none"
+        raise ValueError(f"option {unknown[0]!r} is unknown: data set {name!r} {takes}")
     if name in SCENES:
         return DrawnScenes(name, split, **options)
     return IN_FOLDERS[name].open(split, root, download, **options)

@@ -61,8 +61,8 @@ class Pet(FolderDataset):
     "trimap": 0 pet, 1 background, 2 border, no void, as tutorials often train it.
 
     "trainval" and "test" are the published lists. "train" and "val" divide "trainval" by a rule of ours: of each breed
-    every fifth image of the list is val. `leave_out` names images that are not to be used, for instance `KNOWN_BROKEN`;
-    without it an image that cannot be read raises `DataError`.
+    every fifth image of the list is val. `leave_out` names images that are not to be used, for instance `KNOWN_BROKEN`
+    ("known_broken" for short); without it an image that cannot be read raises `DataError`.
     """
 
     name, title = "pet", "Oxford-IIIT Pet"
@@ -71,6 +71,8 @@ class Pet(FolderDataset):
 
     def __init__(self, split: str, folder: str | Path, target: str = "pet", leave_out: Collection[str] = ()):
         super().__init__(split, folder)
+        if isinstance(leave_out, str):
+            leave_out = KNOWN_BROKEN if leave_out == "known_broken" else [leave_out]
         if target not in TARGETS:
             raise ValueError(f"target={target!r} must be one of {', '.join(TARGETS)}")
         self.target, self.samples = target, _samples(self.folder, split)

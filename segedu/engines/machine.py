@@ -126,6 +126,10 @@ class Machine:
         """Whether an error says that memory was full; on a GPU it is CuPy's `OutOfMemoryError`."""
         return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
+    def first_alone(self) -> contextlib.AbstractContextManager:
+        """Inside, the first process runs alone, and the others when it is done: it downloads, they find."""
+        return contextlib.nullcontext()
+
     def to_arrays(self, tree: object) -> object:
         """A nested state with NumPy arrays in place of tensors."""
         return tree

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ import torch.nn.functional as F
 
 from segedu.engines import pytorch_losses
 from segedu.engines.machine import Machine
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for a download of the first."""
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -109,6 +113,27 @@ class PyTorchMachine(Machine):
         tensor = torch.as_tensor(numbers, device=self.device)
         torch.distributed.all_reduce(tensor)
         return tensor.cpu().numpy()
+
+    @contextlib.contextmanager
+    def first_alone(self) -> Iterator[None]:
+        if self.world == 1:
+            yield
+            return
+        group = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)  # NCCL would wait ten minutes
+        done = torch.zeros(1)
+        if self.rank == 0:
+            try:
+                yield
+                done += 1
+            finally:
+                torch.distributed.all_reduce(done, group=group)
+            return
+        torch.distributed.all_reduce(done, group=group)
+        if not done:
+            raise OSError(
+                f"process {self.rank}: what the first process was to prepare is not there; its message says why"
+            )
+        yield
 
     def out_of_memory(self, error: BaseException) -> bool:
         words = ("out of memory", "not enough memory", "can't allocate memory")

@@ -65,6 +65,7 @@ def create(
     width: float = 1.0,
     engine: str | engines.Engine = "numpy",
     seed: int = 0,
+    first_weights: str = "pytorch",
     **options: object,
 ) -> Network:
     """A network with its first, random weights: the same ones on every engine.
@@ -77,6 +78,7 @@ def create(
         engine: "numpy", "cuda" or "torch" (then the network is a torch.nn.Module); or an engine over one's own
             operators, see `segedu.engines.Tape`.
         seed: of the first weights, and of dropout on our engines.
+        first_weights: "pytorch", or "he" for deep networks without normalisation; see `segedu.models.initial`.
         **options: of the network itself; its class names them.
 
     Returns:
@@ -87,7 +89,7 @@ def create(
         TypeError: the network has no such option.
     """
     model = build(name, num_classes, in_channels, width, engine, **options)
-    return initialise(model, np.random.default_rng(seed))
+    return initialise(model, np.random.default_rng(seed), first_weights)
 
 
 def build(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segedu import data, engines, models
+from segedu.models.initial import GAINS
 from segedu.training import run
 from segedu.training.checkpoints import replace
 from segedu.training.evaluation import evaluate as scores_of
@@ -76,15 +77,18 @@ DEFAULTS = {
     "device": None,
     "every": None,
     "limit": None,
+    "data_option": [],
     "root": None,
     "download": False,
     "weights": None,
+    "first_weights": "pytorch",
 }
 
 EXAMPLES = """examples:
   python -m segedu train --data street --size 64 --width 0.25 --engine numpy --limit 50 --out runs/streets
   python -m segedu train --model fcn8s --data camvid --crop 352 480 --augment flip scale --amp bf16 --out runs/fcn8s
   python -m segedu train --resume --out runs/fcn8s
+  python -m segedu train --data pet --data-option target=species leave_out=known_broken --crop 256 --out runs/pets
   torchrun --nproc-per-node 2 -m segedu train --data camvid --batch 16 --out runs/two_gpus"""
 
 
@@ -126,8 +130,10 @@ def _train_parser() -> argparse.ArgumentParser:
     add("--device", "cpu, cuda:0 …, engine torch (a GPU where there is one)")
     add("--every", "validate and save after so many steps (an epoch)", type=int, metavar="STEPS")
     add("--limit", "use the first images of each split only", type=int, metavar="N")
+    add("--data-option", "of the data set itself, such as target=species", nargs="*", metavar="NAME=VALUE")
     add("--root", "folder of the data set, else SEGEDU_DATA, else the cache", metavar="FOLDER")
     add("--download", "fetch the data set where it is not found", action="store_true")
+    add("--first-weights", "he: for deep networks without normalisation", choices=list(GAINS))
     add("--weights", "begin with these weights: a checkpoint, or torchvision's as safetensors", metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", default=False, help="go on with the run in that folder")

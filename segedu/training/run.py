@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from segedu import arguments, data, models
+from segedu import arguments, data, engines, models
 from segedu.training import checkpoints
 from segedu.training.kept import Kept
 from segedu.training.problems import TrainingError
@@ -37,7 +38,9 @@ def augmentation(names: Sequence[str], void: int | None) -> object | None:
 def open_split(options: dict, split: str) -> Kept:
     """A split of the run's data set; `limit` takes its first images only."""
     scenes = options["data"] in data.SCENES
-    given = {"size": arguments.pair(options["size"], "size")} if scenes and options["size"] else {}
+    given = data_options(options.get("data_option", []))
+    if scenes and options["size"]:
+        given["size"] = arguments.pair(options["size"], "size")
     if options["size"] and not scenes:
         raise ValueError(
             f"size={options['size']} is for drawn scenes; crop={options['size']} cuts images of a data set"
@@ -46,9 +49,31 @@ def open_split(options: dict, split: str) -> Kept:
     return Kept(dataset, options["limit"])
 
 
+def data_options(texts: Sequence[str]) -> dict[str, object]:
+    """Options of a data set, NAME=VALUE each; numbers, true and false are what they say, A,B is a list.
+
+    >>> data_options(["target=species", "grey=true", "void=128,0,0", "leave_out=beagle_116,"])
+    {'target': 'species', 'grey': True, 'void': [128, 0, 0], 'leave_out': ['beagle_116']}
+    """
+    if bad := [text for text in texts if "=" not in text]:
+        raise ValueError(f"data-option {bad[0]!r} must be NAME=VALUE, such as target=species")
+    return {name: _value(text) for name, _, text in (text.partition("=") for text in texts)}
+
+
+def _value(text: str) -> object:
+    if "," in text:
+        return [_value(part) for part in text.split(",") if part]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def trainer_of(options: dict, folder: Path) -> Trainer:
     """The trainer that the options describe."""
-    dataset = open_split(options, "train")
+    machine = engines.get(options["engine"]).machine(options["device"], options["amp"])
+    with machine.first_alone() if options["download"] else contextlib.nullcontext():
+        dataset = open_split(options, "train")
     has_validation = "val" in data.splits(options["data"])
     model = models.create(
         options["model"],
@@ -57,6 +82,7 @@ def trainer_of(options: dict, folder: Path) -> Trainer:
         options["width"],
         options["engine"],
         options["seed"],
+        options["first_weights"],
     )
     if options["weights"]:
         begin_with(model, options["weights"])

@@ -84,6 +84,13 @@ def test_images_known_to_be_broken_are_named_before_and_when_they_are_read(trima
     assert len(list(kept)) == 29
 
 
+def test_those_to_leave_out_may_be_one_name_or_all_known_to_be_broken(trimaps, tmp_path):
+    whole = open_dataset("pet", "trainval", tmp_path)
+    assert open_dataset("pet", "trainval", tmp_path, leave_out=whole.names[0]).names == whole.names[1:]
+    left = open_dataset("pet", "trainval", tmp_path, leave_out="known_broken")
+    assert left.names == [name for name in whole.names if name not in KNOWN_BROKEN]
+
+
 def test_an_image_that_breaks_here_is_named_without_excuse(trimaps, tmp_path):
     (tmp_path / "oxford-iiit-pet" / "images" / "beagle_2.jpg").write_bytes(b"\xff\xd8 broken")
     dataset = open_dataset("pet", "trainval", tmp_path)

@@ -5,7 +5,7 @@ import pytest
 
 from segedu import engines, models
 from segedu.models import patch_classifier
-from segedu.models.initial import initialise
+from segedu.models.initial import bilinear_kernel, initialise
 from segedu.models.pspnet import PyramidPooling
 from segedu.models.refinenet import ChainedResidualPooling, ResidualConvUnit
 from segedu.models.resnet import ResNet
@@ -301,3 +301,20 @@ class TestPredict:
         assert probabilities.sum(1) == pytest.approx(np.ones((2, 33, 40)), rel=1e-5)
         assert (model.training, model.features.training, model.decoder.training) == (True, False, True)
         assert np.array_equal(models.predict(model, images), probabilities)  # no statistics moved
+
+
+def test_hes_first_weights_keep_the_size_of_maps_through_a_deep_network(rng):
+    x = rng.standard_normal((1, 3, 64, 64), dtype=np.float32)
+    sizes = {}
+    for first_weights in ("pytorch", "he"):
+        model = models.create("fcn8s", 5, width=1 / 8, first_weights=first_weights)
+        maps = [np.sqrt((map.data**2).mean()) for map in model.vgg.eval()(model.nn.tensor(x))]
+        sizes[first_weights] = maps[4] / maps[0]
+        np.testing.assert_array_equal(model.enlarge[0].weight.data, bilinear_kernel(5, 4))
+    assert sizes["he"] > 0.5
+    assert sizes["pytorch"] < 0.1
+
+
+def test_other_first_weights_are_refused():
+    with pytest.raises(ValueError, match="first_weights"):
+        models.create("unet", 2, width=1 / 64, first_weights="zeros")

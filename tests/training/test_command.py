@@ -83,6 +83,16 @@ def test_resume_goes_on_with_the_options_of_the_run(finished, tmp_path, capsys):
     np.testing.assert_equal(run.load(halves / "last.safetensors")[1]["model"], whole["model"])
 
 
+def test_options_of_the_data_set_are_those_of_the_run_and_of_its_evaluation(tmp_path):
+    line = f"train {SMALL} --engine numpy --steps 1 --data-option void_width=3 length=3 --out {{out}}"
+    assert segedu(line, out=tmp_path) == 0
+    assert segedu("evaluate {run}", run=tmp_path) == 0
+    split = data.open_dataset("street", "val", size=(40, 48), length=3, void_width=3)
+    counted = sum(int((labels != split.void).sum()) for _, labels in split)
+    written = json.loads((tmp_path / "scores_val.json").read_text())
+    assert (written["images"], np.sum(written["confusion_matrix"])) == (3, counted)
+
+
 def test_a_run_may_begin_with_the_weights_of_another(finished, tmp_path):
     last, alone = run.load(finished / "last.safetensors")[0], tmp_path / "alone.safetensors"
     models.weights.save_file(last, alone)
@@ -120,6 +130,11 @@ def test_a_run_may_begin_with_an_encoder_of_torchvision_s_names(tmp_path):
             "train --engine numpy --amp bf16 --limit 2 --out {none}",
             "amp='bf16': engine 'numpy' takes no mixed precision",
         ),
+        (
+            "train --data-option target=pet --out {none}",
+            "option 'target' is unknown: data set 'street' takes length, size, ",
+        ),
+        ("train --data-option target --out {none}", "data-option 'target' must be NAME=VALUE"),
         ("evaluate {run} --split all", "split='all' must be one of train, val, test"),
         ("predict {run} {none}", "{none}"),
         ("predict {run} {run}/run.json", "run.json cannot be read as an image"),

@@ -105,8 +105,9 @@ def scalar(kernel: str, number: int, parameter: Parameter, value):
     else:
         good = isinstance(value, dtype) or (isinstance(value, int) and not isinstance(value, bool))
     if not good:
+        plain = value.item() if hasattr(value, "item") else value
         raise TypeError(
-            f"{where} is {name}: pass np.{name}({value!r}), not {_kind(value)}, whose bits mean another number"
+            f"{where} is {name}: pass np.{name}({plain!r}), not {_kind(value)}, whose bits mean another number"
         )
     if np.dtype(dtype).kind in "iu" and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
         raise ValueError(f"{where}={value} does not fit into {name}")

@@ -4,70 +4,65 @@ from __future__ import annotations
 
 import re
 
+from segedu.cuda.clues import adds_to, barrier_between, in_one_loop, index_from_data
 from segedu.cuda.errors import KernelError
 from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, NOWHERE, PROBLEMS, SHARED, VARIABLE, Fault
 from segedu.cuda.places import Place, Scene, place_of, unravelled
-from segedu.cuda.source import without_comments
 
 DOES = {"read": "reads", "write": "writes", "atomic": "does an atomic operation on"}
+NULL_PAGE = 4096  # addresses that belong to no program
 DID = {"read": "read", "write": "wrote", "atomic": "did an atomic operation on"}
 
 
 # ---------------------------------------------------------------- one function for each problem
 def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
     does = DOES[ACCESSES[f.access]]
+    if place is None and 0 <= f.offset < NULL_PAGE:
+        return (
+            f"{who} {does} memory near the address 0.",
+            "The pointer is null: no array was assigned to it, or passed.",
+        )
     if place is None:
         return (
-            f"{who} {does} the address {f.offset:#x}, which is far from every array.",
-            "Is the pointer set, and is the index computed with the right sizes? A null pointer, or an int that"
-            " overflowed, ends up here.",
+            f"{who} {does} memory that is far from every array.",
+            "Is the pointer set, and is the index in this line computed with the right sizes? An int that overflowed"
+            " ends up here, too: compute large indices with long long.",
         )
     index = place.index if isinstance(place.index, int) else 0
-    if index < 0:
-        far = f"{-index} before its beginning"
-        remedy = (
-            "Which value makes the index negative? Padding is often the reason: test `row >= 0 && column >= 0` first."
+    far = f"{-index} before its beginning" if index < 0 else f"{index - place.size + 1} past its end"
+    return f"{who} {does} {place}, {far}: {place.described}.", _index_remedy(f, s, place, index < 0)
+
+
+def _index_remedy(f: Fault, s: Scene, place: Place, is_negative: bool) -> str:
+    is_shared = f.space in (SHARED, DYNAMIC)
+    data, is_formula = index_from_data(s.code, s.line(f.site), place.array)
+    if is_formula:
+        return (
+            f"The index is computed from data, {data}: it must come out from 0 to {place.size - 1}. Is the formula"
+            f" right, and for which numbers? Look at {data}.min() and {data}.max() before the launch."
         )
-    else:
-        far = f"{index - place.size + 1} past its end"
-        remedy = (
-            "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than"
-            " there are elements."
-        )
-    data = index_from_data(s.code, s.line(f.site), place.array)
     if data:
-        remedy = (
+        return (
             f"The index was read from data, {data}: every number in it must be from 0 to {place.size - 1}. Was it made"
             f" for an array of another size? Look at {data}.min() and {data}.max() before the launch."
         )
-    elif f.space in (SHARED, VARIABLE):
-        remedy = (
+    if is_negative and is_shared:
+        return "Which value makes the index negative? A tile with a halo keeps element i at tile[i + halo]."
+    if is_negative:
+        return (
+            "Which value makes the index negative? Padding is often the reason: test `row >= 0 && column >= 0` first."
+        )
+    if f.space == DYNAMIC:
+        return f"Ask for more when launching: shared_mem={f.offset + f.size} or more bytes, or correct the index."
+    if f.space in (SHARED, VARIABLE):
+        return (
             "Compare the index with the size in the declaration; a tile with a halo needs TILE + 2 * halo in"
             " each direction."
         )
-    elif f.space == DYNAMIC:
-        remedy = (
-            f"Ask for more when launching: shared_mem={max(0, f.offset) + f.size} or more bytes, or correct the index."
-        )
-    return f"{who} {does} {place}, {far}: {place.described}.", remedy
-
-
-def index_from_data(code: str, line: int | None, array: str) -> str | None:
-    """The array that an index was read from: in its brackets, or where the variable that it consists of got its value.
-
-    >>> index_from_data("long long to = where[i];\\ny[to] = x[i];", 2, "y")
-    'where'
-    """
-    lines = without_comments(code).splitlines()
-    here = lines[line - 1] if line and line <= len(lines) else ""
-    found = re.search(rf"\b{re.escape(array)}\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]", here)
-    inside = found.group(1) if found else ""
-    nested = re.search(r"\b(\w+)\s*\[", inside)
-    if nested or not re.fullmatch(r"\s*[A-Za-z_]\w*\s*", inside):
-        return nested.group(1) if nested else None
-    before = "\n".join(lines[:line])
-    given = re.findall(rf"\b{re.escape(inside.strip())}\s*=\s*(\w+)\s*\[[^;]*\]\s*[;,]", before)
-    return given[-1] if given else None
+    return (
+        "Test the index first, for example `if (i < n)`: the last blocks usually have more threads than"
+        " there are elements."
+    )
 
 
 def _uninitialised(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
@@ -83,29 +78,21 @@ def _uninitialised(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
     )
 
 
-def _race(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[str, str]:
+def _race(f: Fault, s: Scene, place: Place, who: str) -> tuple[str, str]:
     first, second = DID[ACCESSES[f.other_access]], DOES[ACCESSES[f.access]]
     other = s.thread(f.other_thread, f.other_block)
     line, other_line = s.line(f.site), s.line(f.other_site)
     where = f"in line {other_line}" if other_line != line else "in the same line"
     what = f"{who} {second} {place}, and {other} {first} it {where}: nothing says which comes first."
-    return what, _race_remedy(f, s)
+    return what, _race_remedy(f, s, place)
 
 
-def _race_remedy(f: Fault, s: Scene) -> str:
+def _race_remedy(f: Fault, s: Scene, place: Place) -> str:
     kinds = {ACCESSES[f.access], ACCESSES[f.other_access]}
     line, other_line = s.line(f.site), s.line(f.other_site)
+    adds = kinds == {"read", "write"} and line == other_line and adds_to(s.source(line), place.array)
     if f.block != f.other_block:
-        if "read" not in kinds:
-            return (
-                "Blocks run in any order. If both are to add up, use atomicAdd; otherwise let each element belong"
-                " to one thread."
-            )
-        return (
-            "Blocks run in any order, and __syncthreads() does not reach across them. Split the work into two"
-            " kernels, or use"
-            " __threadfence() and an atomic counter."
-        )
+        return _race_of_blocks(kinds, adds, place)
     if "atomic" in kinds:
         return (
             "An atomic operation protects only against other atomics: make both atomic, or put __syncthreads()"
@@ -116,6 +103,12 @@ def _race_remedy(f: Fault, s: Scene) -> str:
             "Let one thread write (`if (threadIdx.x == 0)`), use atomicAdd, or correct the index: two threads"
             " have the same."
         )
+    if adds:
+        return (
+            f"The line reads, adds and writes back; another thread can come in between. If several threads are to add"
+            f" to this element, use {_atomic(place)}; if they are to take turns, put __syncthreads() between the turns."
+            " Otherwise the index is wrong: two threads have the same."
+        )
     if line == other_line and f.space == GLOBAL:
         return (
             "If several threads are to add to this element, use atomicAdd(&y[…], value); otherwise two threads have"
@@ -123,12 +116,42 @@ def _race_remedy(f: Fault, s: Scene) -> str:
             " index. If they read what a neighbour writes, write to another array."
         )
     if line and other_line and line != other_line:
-        return (
-            f"Put __syncthreads() between lines {min(line, other_line)} and {max(line, other_line)}, where all"
-            f" threads of the block pass."
-        )
+        return _barrier_between(s.code, min(line, other_line), max(line, other_line))
     return (
         "Put __syncthreads() between the write and the read, or keep the new value in a register until all have read."
+    )
+
+
+def _race_of_blocks(kinds: set[str], adds: bool, place: Place) -> str:
+    if adds:
+        return (
+            "Blocks run in any order, and this line reads, adds and writes back: another block can come in between."
+            f" To add up, use {_atomic(place)}; otherwise let each element belong to one thread."
+        )
+    if "read" not in kinds:
+        return (
+            "Blocks run in any order. If both are to add up, use atomicAdd; otherwise let each element belong"
+            " to one thread."
+        )
+    return (
+        "Blocks run in any order, and __syncthreads() does not reach across them. Split the work into two"
+        " kernels, or use"
+        " __threadfence() and an atomic counter."
+    )
+
+
+def _atomic(place: Place) -> str:
+    return f"atomicAdd(&{place.array}{'' if place.index is None else '[…]'}, value)"
+
+
+def _barrier_between(code: str, first: int, last: int) -> str:
+    barrier = barrier_between(code, first, last)
+    if barrier is None:
+        return f"Put __syncthreads() between lines {first} and {last}, where all threads of the block pass."
+    again = "the loop goes back: its next round" if in_one_loop(code, first, last) else "this part runs again: it then"
+    return (
+        f"The __syncthreads() of line {barrier} stands between them, but {again} comes to line {first} while others"
+        f" are still at line {last}. Put a second __syncthreads() after line {last}."
     )
 
 

@@ -51,7 +51,7 @@ WRONG = [
     (changed(0, np.ones((4, 4), np.float32).T), ValueError, "ascontiguousarray"),
     (changed(1, READ_ONLY), ValueError, r"argument 1 \(y\) may be written to, and the array is read-only"),
     (changed(2, 4.0), TypeError, r"argument 2 \(n\) is int64: pass np.int64\(4.0\), not the float 4.0"),
-    (changed(2, np.int32(4)), TypeError, r"pass np.int64\(np.int32\(4\)\), not np.int32"),
+    (changed(2, np.int32(4)), TypeError, r"pass np.int64\(4\), not np.int32"),
     (changed(2, 2**63), ValueError, "does not fit into int64"),
     (changed(3, 2.0), TypeError, r"argument 3 \(s\) is float32: pass np.float32\(2.0\), not the float 2.0"),
     (changed(3, 2), TypeError, r"np.float32\(2\)"),

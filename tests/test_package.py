@@ -27,7 +27,9 @@ def test_a_wheel_holds_kernels_headers_and_styles(tmp_path):
 
 def test_a_kernel_compiles_in_a_copy_that_is_not_the_clone(tmp_path):
     """The runtime is found beside the package, wherever that lies."""
-    shutil.copytree(ROOT / "segedu" / "cuda", tmp_path / "segedu" / "cuda", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "segedu" / "cuda", tmp_path / "segedu" / "cuda", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (tmp_path / "segedu" / "__init__.py").touch()
     code = """
 import segedu.cuda.compiler

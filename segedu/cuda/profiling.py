@@ -17,6 +17,7 @@ from segedu.cuda.native import ACCESSES, DYNAMIC, GLOBAL, LINE, RECORD, SHARED, 
 
 SECTOR, BANKS, WARP = 32, 32, 32
 MEMORY = {GLOBAL: "global", SHARED: "shared", DYNAMIC: "shared", VARIABLE: "variable"}
+WORDS = (1, 2, 9)  # columns of text; the others hold numbers
 KINDS = {"read": "load", "write": "store", "atomic": "atomic"}
 
 
@@ -110,7 +111,7 @@ class Profile:
         lines = []
         for row in (head, *body):
             cells = [
-                text.ljust(w) if i in (1, 2, 9) else text.rjust(w)
+                text.ljust(w) if i in WORDS else text.rjust(w)
                 for i, (text, w) in enumerate(zip(row, widths, strict=True))
             ]
             lines.append("  ".join(cells).rstrip())
@@ -120,8 +121,10 @@ class Profile:
 
     def _repr_html_(self) -> str:
         head, *body = self._cells()
-        rows = ["".join(f"<th>{html.escape(text)}</th>" for text in head)]
-        rows += ["".join(f"<td>{html.escape(text)}</td>" for text in row[:-1]) + _code(row[-1]) for row in body]
+        rows = ["".join(_cell("th", i, html.escape(text)) for i, text in enumerate(head))]
+        for *cells, source in body:
+            texts = [*map(html.escape, cells), f"<code>{html.escape(source)}</code>"]
+            rows.append("".join(_cell("td", i, text) for i, text in enumerate(texts)))
         return "<table><tr>" + "</tr><tr>".join(rows) + "</tr></table>"
 
     def _cells(self) -> list[list[str]]:
@@ -149,8 +152,9 @@ class Profile:
         return cells
 
 
-def _code(text: str) -> str:
-    return f'<td style="text-align: left"><code>{html.escape(text)}</code></td>'
+def _cell(tag: str, column: int, text: str) -> str:
+    side = "left" if column in WORDS else "right"
+    return f'<{tag} style="text-align: {side}">{text}</{tag}>'
 
 
 # ---------------------------------------------------------------- what a warp asks for at once
@@ -159,9 +163,8 @@ def requests_of(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Lanes of a warp that come to the same place for the same time belong together.
     """
-    place = np.stack([records["block"], records["thread"] // WARP, records["site"], records["occurrence"]], 1)
-    _, number = np.unique(place.astype(np.int64), axis=0, return_inverse=True)
-    number = number.reshape(-1)
+    place = joined(records["block"], records["thread"] // WARP, records["site"], records["occurrence"])
+    _, number = np.unique(place, return_inverse=True)
     return number, np.bincount(number)
 
 
@@ -169,28 +172,44 @@ def sectors_of(records: np.ndarray, requests: np.ndarray) -> int:
     """How many different 32-byte sectors the requests take together, each counted once a request."""
     offset = records["offset"].astype(np.int64)
     first, last = offset // SECTOR, (offset + records["size"] - 1) // SECTOR
-    pieces = [
-        np.stack([requests, records["region"], np.minimum(first + i, last)], 1)
-        for i in range(int((last - first).max()) + 1)
-    ]
-    return len(np.unique(np.concatenate(pieces), axis=0))
+    pieces = [np.minimum(first + i, last) for i in range(int((last - first).max()) + 1)]
+    times = len(pieces)
+    return len(np.unique(joined(np.tile(requests, times), np.tile(records["region"], times), np.concatenate(pieces))))
 
 
 def turns_of(records: np.ndarray, requests: np.ndarray) -> int:
-    """How many turns the banks of shared memory need: a bank gives one word of 4 bytes at a time, to all that want
-    it."""
+    """How many turns the banks of shared memory need: a bank gives one word of 4 bytes at a time, to all that want it.
+
+    Of atomics it changes one word for one lane at a time: lanes that want the same word take turns, too.
+    """
     offset, size = records["offset"].astype(np.int64), np.maximum(records["size"], 4)
     share = records["thread"] % WARP * size // (WARP * 4)  # 8 bytes a lane: half a warp at a time
-    group = requests * 64 + share
-    pieces = [
-        np.stack([group, records["region"], offset // 4 + i], 1)[i * 4 < size] for i in range(int(size.max()) // 4)
-    ]
-    words = np.unique(np.concatenate(pieces), axis=0)
-    wanted, count = np.unique(words[:, 0] * BANKS + words[:, 2] % BANKS, return_counts=True)
-    groups, position = np.unique(wanted // BANKS, return_inverse=True)
-    turns = np.zeros(len(groups), np.int64)
-    np.maximum.at(turns, position, count)
-    return int(turns.sum())
+    columns = (requests * 64 + share, records["region"], offset // 4)
+    pieces = [[column[i * 4 < size] for column in columns] for i in range(int(size.max()) // 4)]
+    group, region = (np.concatenate([piece[k] for piece in pieces]) for k in range(2))
+    word = np.concatenate([piece[2] + i for i, piece in enumerate(pieces)])
+    if ACCESSES[records["access"][0]] != "atomic":
+        _, different = np.unique(joined(group, region, word), return_index=True)
+        group, word = group[different], word[different]
+    wanted, count = np.unique(group * BANKS + word % BANKS, return_counts=True)
+    _, start = np.unique(wanted // BANKS, return_index=True)
+    return int(np.maximum.reduceat(count, start).sum())
+
+
+def joined(*columns: np.ndarray) -> np.ndarray:
+    """One number for each row, equal where all columns are: sorted much faster than rows. No number is negative.
+
+    >>> joined(np.array([0, 1, 1]), np.array([5, 2, 5]))
+    array([ 5,  8, 11])
+    """
+    key, size = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        width = int(column.max()) + 1
+        if size * width >= 2**63:  # too many places: number those that occur
+            key = np.unique(key, return_inverse=True)[1]
+            size = int(key.max()) + 1
+        key, size = key * width + column.astype(np.int64), size * width
+    return key
 
 
 def profile(kernel, grid, block, args, *, shared_mem: int = 0, limit: int = 4_000_000) -> Profile:

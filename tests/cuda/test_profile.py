@@ -1,10 +1,13 @@
 """The counters against numbers that can be worked out by hand."""
 
+import re
+
 import numpy as np
 import pytest
 
 from segedu import cuda
 from segedu.cuda import KernelError, RawModule
+from segedu.cuda.profiling import joined
 from tests.cuda.kernels import floats, needs_compiler
 
 pytestmark = needs_compiler
@@ -93,6 +96,30 @@ def test_atomics_are_counted_by_themselves():
     assert (row.kind, row.accesses, row.sectors) == ("atomic", 32, 1)
 
 
+@pytest.mark.parametrize(("words", "turns"), [(1, 32), (2, 16), (32, 1)])
+def test_atomics_on_one_word_of_shared_memory_take_turns(words, turns):
+    source = f"""
+extern "C" __global__ void k(int* y) {{
+    __shared__ int counts[32];
+    counts[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(&counts[threadIdx.x % {words}], 1);
+    __syncthreads();
+    y[threadIdx.x] = counts[0];
+}}"""
+    rows = {(row.memory, row.kind): row for row in profile_of(source, (1,), (32,), (cuda.empty(32, np.int32),)).rows}
+    assert rows["shared", "atomic"].turns_per_request == turns
+    assert rows["shared", "load"].turns_per_request == 1
+
+
+def test_joined_numbers_are_equal_where_all_columns_are(rng):
+    columns = [rng.choice([0, 1, 2**31, 2**33 - 1], 200) for _ in range(4)]  # 2^132 places: more than a number holds
+    _, expected = np.unique(np.stack(columns, 1), axis=0, return_inverse=True)
+    _, found = np.unique(joined(*columns), return_inverse=True)
+    pairs = set(zip(expected.reshape(-1).tolist(), found.tolist(), strict=True))
+    assert len(pairs) == len(set(expected.reshape(-1).tolist())) == len(set(found.tolist()))
+
+
 def test_who_touched_which_element(rng):
     counts = profile_of(COPY.format(type="float"), (2,), (4,), (floats(rng, 16), cuda.empty(8), 2))
     reads, writes = counts.touched("x"), counts.touched("y")
@@ -123,7 +150,10 @@ def test_the_table_shows_each_line_beside_its_counts(rng):
     ]
     assert load.split()[:8] == ["3", "global", "load", "32", "128", "1", "32.0", "8.0"]
     assert "y[blockIdx.x" in store
-    assert counts._repr_html_().count("<tr>") == 3
+    page = counts._repr_html_()
+    assert page.count("<tr>") == 3
+    rows = [re.findall(r'<t[dh] style="text-align: (\w+)">', row) for row in page.split("</tr>")]
+    assert rows[0] == rows[1] == rows[2] == ["right", "left", "left", *["right"] * 6, "left"]
 
 
 def test_too_large_a_launch_is_refused_with_its_remedy(rng):

@@ -25,7 +25,7 @@ def pool(x, kernel_size, stride, padding):
 # %% [markdown]
 # ## 1 · The size of the result (2 points)
 #
-# A picture of 13×18 pixels is pooled with windows of 3×3, stride 2 and padding 1. How many rows and columns has the result? Work it out by hand; then give both numbers.
+# A picture of 13×18 pixels is pooled with windows of 3×3, stride 2 and padding 1. How many rows and columns has the result? Work it out by hand; then write `rows, columns = …` with both numbers.
 
 # %% segedu={"role": "answer", "question": "output_size"}
 ### BEGIN SOLUTION
@@ -38,6 +38,7 @@ right = tuple(pooled.shape[2:])
 assert (columns, rows) != right, "rows and columns are swapped: 13 is the number of rows"
 assert rows == right[0], f"{rows} rows: not right. Where does the last window begin, padding included?"
 assert columns == right[1], f"{columns} columns: not right. The last window may not begin in the padding"
+print("rows and columns are right")
 
 # %% [markdown]
 # ## 2 · Max pooling with indices (6 points)

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def stage(module: str, function: str) -> Callable:
 # A stage takes a Setting and returns a dictionary with "ok" (nothing wrong was found) and "complete" (it was not cut
 # short). It asks `setting.left` before it begins something long. It runs in a process of its own, since one wrong
 # kernel makes a process useless for all that follow; where it notices that, it returns "poisoned", and goes on in a new
-# process with what it had "left_out". A new stage, such as training, is a line here and a module beside this one.
+# process with what it had "left_out". A new stage is a line here and a module beside this one.
 STAGES: dict[str, tuple[str, Callable]] = {
     "operators": ("every operator against PyTorch on the same machine", stage("operators", "compare_all")),
     "right": ("the right programs of tests/cuda", stage("programs", "right_programs")),
@@ -49,6 +50,7 @@ STAGES: dict[str, tuple[str, Callable]] = {
     "wrong": ("the wrong programs, each in a process of its own", stage("programs", "wrong_programs")),
     "sanitizer": ("NVIDIA's compute-sanitizer", stage("programs", "sanitizer")),
     "compiling": ("how long compiling and checking takes", stage("compiling", "measure")),
+    "training": ("U-Net and FCN-8s, the same steps by our kernels and by PyTorch", stage("training", "train_all")),
     "tests": ("the grids of tests/operators", stage("programs", "operator_tests")),
 }
 
@@ -68,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "--items", metavar="REGEX", help="of each stage only the operators, programs or files that match"
     )
     result.add_argument("--repeat", type=int, default=7, metavar="N", help="samples of each call that is timed")
+    result.add_argument("--runs", type=Path, metavar="FOLDER", help="for checkpoints of training; else runs/gpu-check")
     result.add_argument("--worker", choices=STAGES, help=argparse.SUPPRESS)
     result.add_argument("--begun", type=float, default=0.0, help=argparse.SUPPRESS)
     result.add_argument("--skip", default="[]", help=argparse.SUPPRESS)
@@ -87,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_GPU
     if options.worker:
         return work(options)
+    if options.runs is None and not options.dry_run:
+        options.runs = ROOT / "runs" / "gpu-check"
+    if options.runs:
+        options.runs = options.runs.resolve() / fingerprint()
+        if not options.resume:
+            shutil.rmtree(options.runs, ignore_errors=True)
     record = new_record(argv, options.dry_run)
     path = options.json or (None if options.dry_run else RECORDS / f"gpu-check-{slug(record['device']['name'])}.json")
     record["stages"] = earlier(path, record)
@@ -171,6 +180,7 @@ def in_process(name: str, options: argparse.Namespace, begun: float, skipped: li
         command += [str(options.time), "--begun", str(begun), "--repeat", str(options.repeat)]
         command += ["--skip", json.dumps(skipped), *(["--items", options.items] if options.items else [])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        command += ["--runs", str(options.runs)] if options.runs else []
         process = subprocess.Popen(command + ["--dry-run"] * options.dry_run, cwd=ROOT, env=environment)
         left = min(options.time - (time.monotonic() - begun), 1e6)
         try:
@@ -192,6 +202,7 @@ def work(options: argparse.Namespace) -> int:
 
     repeat = 1 if options.dry_run else options.repeat
     setting = Setting(options.dry_run, options.time, repeat=repeat, started=options.begun)
+    setting.runs = options.runs
     setting.skip, setting.items = set(json.loads(options.skip)), options.items
     write(outcome(setting, STAGES[options.worker][1]), options.json)
     return 0
@@ -224,11 +235,12 @@ def new_record(argv: Sequence[str], dry: bool) -> dict:
 
 
 def _shown(argv: Sequence[str]) -> list[str]:
-    """The arguments without where the record goes."""
+    """The arguments without where things go."""
     shown = list(argv)
-    if "--json" in shown:
-        at = shown.index("--json")
-        del shown[at : at + 2]
+    for option in ("--json", "--runs"):
+        if option in shown:
+            at = shown.index(option)
+            del shown[at : at + 2]
     return shown
 
 

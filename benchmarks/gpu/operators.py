@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.cases import ITEMS, Case, Item
-from benchmarks.gpu.setting import Setting
+from benchmarks.gpu.setting import Setting, without_tf32
 from segedu import compare, cuda_ops
 from segedu.tolerances import tolerance
 
@@ -107,9 +107,7 @@ def _everything_on(s: Setting) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(cuda_ops.mode(s.mode))
         stack.enter_context(torch.device(s.device))
-        for switches in (torch.backends.cuda.matmul, torch.backends.cudnn):
-            stack.callback(setattr, switches, "allow_tf32", switches.allow_tf32)
-            switches.allow_tf32 = False
+        stack.enter_context(without_tf32())
         stack.callback(setattr, torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
         torch.backends.cudnn.benchmark = not s.dry  # PyTorch takes its fastest form
         yield

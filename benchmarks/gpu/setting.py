@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Inside, PyTorch computes float32 as float32."""
+    with contextlib.ExitStack() as stack:
+        for switches in (torch.backends.cuda.matmul, torch.backends.cudnn):
+            stack.callback(setattr, switches, "allow_tf32", switches.allow_tf32)
+            switches.allow_tf32 = False
+        yield
 
 
 @dataclass
@@ -23,6 +35,7 @@ class Setting:
         small: leave out large shapes, as a dry run does.
         items: a regular expression that names the operators to look at; None for all.
         skip: names of operators to leave out.
+        runs: where a training's checkpoints stay; a temporary folder when None.
     """
 
     dry: bool
@@ -31,6 +44,7 @@ class Setting:
     small: bool = False
     items: str | None = None
     skip: set[str] = field(default_factory=set)
+    runs: Path | None = None
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -85,6 +99,12 @@ class Setting:
         """Until the GPU has done all that it was asked to."""
         if not self.dry:
             torch.cuda.synchronize()
+
+    def free(self) -> None:
+        """Give unused memory of the GPU back, so that PyTorch's does not stand in the way of ours."""
+        if not self.dry:
+            torch.cuda.empty_cache()
+            self.xp.get_default_memory_pool().free_all_blocks()
 
     # ---------------------------------------------------------------- arrays
     def array(self, tensor: torch.Tensor) -> Any:

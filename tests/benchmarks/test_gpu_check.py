@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.gpu import __main__ as gpu_check
-from benchmarks.gpu import compiling, operators, programs
+from benchmarks.gpu import compiling, operators, programs, training
 from benchmarks.gpu.cases import ITEMS, Item, relu
 from benchmarks.gpu.setting import Setting
 from segedu import __main__ as command_line
@@ -142,6 +142,69 @@ def test_compiling_is_measured_in_every_mode_there_is():
     found = compiling.measure(Setting(dry=True, repeat=1))
     assert [row["mode"] for row in found["modes"]] == ["check", "fast"]
     assert all(row["compile_s"] > row["cached_s"] > 0 for row in found["modes"])
+
+
+# ---------------------------------------------------------------- training
+@pytest.mark.slow
+def test_both_networks_learn_alike_by_our_kernels_and_by_pytorch(tmp_path):
+    code, record = checked(tmp_path, "--only", "training")
+    found = record["stages"]["training"]
+    assert (code, found["complete"], found["faults"]) == (0, True, [])
+    assert found["runs"].keys() == {
+        f"{network} {engine}" for network in training.NETWORKS for engine in ("torch", "cuda")
+    }
+    for pair in found["compared"].values():
+        assert pair["agree"]
+        assert pair["first_losses_apart"] < 1e-4
+        assert abs(pair["miou_apart"]) < 0.01
+
+
+class Hurried(Setting):
+    """Time is up after the first look at the clock and the first piece."""
+
+    looks = 0
+
+    @property
+    def left(self):
+        self.looks += 1
+        return 1.0 if self.looks < 3 else -1.0
+
+
+def test_a_training_that_ran_out_of_time_goes_on_to_the_same_losses(tmp_path):
+    whole = training.train_all(Setting(dry=True, items="unet torch"))
+    cut = training.train_all(Hurried(dry=True, items="unet torch", runs=tmp_path))
+    assert (cut["runs"], cut["left_out"], cut["complete"]) == ({}, ["unet torch"], False)
+    rest = training.train_all(Setting(dry=True, items="unet torch", runs=tmp_path))
+    assert rest["complete"]
+    assert rest["runs"]["unet torch"]["losses"] == whole["runs"]["unet torch"]["losses"]
+    assert len(rest["runs"]["unet torch"]["losses"]) == 3
+    assert not list(tmp_path.rglob("last.safetensors")), "a finished run needs no room"
+
+
+def test_a_training_that_fails_is_named_and_the_others_run(monkeypatch):
+    make = training._trainer
+
+    def failing(s, place, network, *rest):
+        if network == "unet":
+            raise ValueError("out of order")
+        return make(s, place, network, *rest)
+
+    monkeypatch.setattr(training, "_trainer", failing)
+    found = training.train_all(Setting(dry=True, items="torch"))
+    assert found["faults"] == [{"run": "unet torch", "what": "ValueError: out of order"}]
+    assert (list(found["runs"]), found["ok"]) == (["fcn8s torch"], False)
+
+
+def test_losses_that_part_at_once_do_not_agree_and_later_ones_may():
+    def rows(losses):
+        both = {"torch": [1.0] * 20, "cuda": losses}
+        return [{"network": "unet", "engine": e, "losses": x, "val_miou": 0.5, "step_s": 1.0} for e, x in both.items()]
+
+    assert not training.compare(rows([1.1] * 20))["agree"]
+    late = training.compare(rows([1.0] * 10 + [1.1] * 10))
+    assert late["agree"]
+    assert late["last_losses_apart"] == pytest.approx(0.1)
+    assert training.compare(rows([1.0] * 20)[:1]) is None
 
 
 # ---------------------------------------------------------------- the command

@@ -509,7 +509,7 @@ unpool = checked(UNPOOL, "max_unpool")
 attempt(unpool, (1,), (4,), (np.ones(4, np.float32), places, np.zeros(16, np.float32)))
 
 # %% [markdown]
-# The message points at the line that failed, not at the cause: the kernel is as it should be, the data are not. Look at what the index was computed from.
+# The line that failed is as it should be; the data are not. The message names them, because the line shows where the index comes from.
 
 # %% [markdown]
 # ## 9 · Two threads, one cell

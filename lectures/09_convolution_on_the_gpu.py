@@ -643,8 +643,8 @@ without_second = changed(tiles, "__syncthreads();  // all numbers are used", "")
 attempt(without_second, *prepare(image, matrix, side=16))
 
 # %% [markdown]
-# The same two. But between 10 and 14 there *is* a barrier. Look at the loop: after line 14 it goes back to line 10. A fast thread fetches the *next* tile over numbers that a slow one still needs. In a loop a
-# barrier has to stand on both ways: from writing to reading, and from reading to the next writing. So "between" means the way round here, and the mended kernel has both barriers.
+# The same two, though the barrier of line 12 stands between them. But after line 14 the loop goes back to line 10: a fast thread fetches the *next* tile over numbers that a slow one still needs. In a loop a
+# barrier has to stand on both ways: from writing to reading, and from reading to the next writing.
 #
 # **Predict, then run.** The same broken kernel with only 16 channels. Will the checker complain?
 
@@ -678,7 +678,7 @@ attempt(across, (2, 2), (1,), args)
 
 # %% [markdown]
 # Within a block it does: all threads are at the same $(a, b)$ between two barriers, and then no two of them have the same pixel. But a barrier ends at the border of the block, and a picture has many blocks. The two ways
-# out that the message offers are for blocks that hand results to each other. Ours only add: for that, atomics or the gather.
+# out that the message offers are those of sections 2 and 4: atomics, or the gather, where each element belongs to one thread.
 
 # %% [markdown]
 # ## 8 · Rung 4: tiles in registers

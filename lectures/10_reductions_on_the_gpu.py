@@ -697,7 +697,7 @@ for images in (1, 2):
 
 # %% [markdown]
 # With one image the read is outside of the array. With two it is *inside*: what would be class 11 of the first image is class 4 of the second. Nobody complains, and the loss is wrong.
-# The remedy in the message speaks of threads without an element; here the *data* name a class that does not exist. Ask where the index comes from.
+# The message asks for the labels, and rightly so: they name a class that does not exist.
 
 # %% [markdown]
 # ## 8 · Many classes: a warp for each pixel
@@ -1143,8 +1143,8 @@ no_void = changed(confusion, "if (target[i] != ignored) ", "")
 attempt(no_void, (32,), (256,), args, shared_mem=144)
 
 # %% [markdown]
-# The second message points at the data, and rightly so: $255 \cdot 6 + 1 = 1531$. What it says of 0 to 35 holds for the index, which here is made of two labels: each of them must be from 0
-# to 5, or void and left out. A message knows what happened, not what was meant.
+# The second message points at the data, and rightly so: $255 \cdot 6 + 1 = 1531$. The index must come out from 0 to 35. It is made of two labels: each of them must be from 0
+# to 5, or void and left out.
 
 # %% [markdown]
 # ## 11 · IoU and Dice from the matrix

@@ -10,27 +10,33 @@ import re
 from segedu.cuda.source import without_comments
 
 
-def index_from_data(code: str, line: int | None, array: str) -> tuple[str | None, bool]:
-    """The array that an index was read from, and whether the index is a formula of what was read.
+def index_from_data(code: str, line: int | None, array: str) -> tuple[tuple[str, ...], bool]:
+    """The arrays that an index was read from, and whether the index is more than what was read: a formula of it.
 
-    It stands in the index's brackets, or where the variable that the index consists of got its value.
+    They stand in the index's brackets, or where the variables of the index got their values.
 
     >>> index_from_data("long long to = where[i];\\ny[to] = x[i];", 2, "y")
-    ('where', False)
-    >>> index_from_data("y[2 * where[i]] = x[i];", 1, "y")
-    ('where', True)
+    (('where',), False)
+    >>> index_from_data("y[truth[i] * classes + guess[i]] += 1;", 1, "y")
+    (('truth', 'guess'), True)
     """
     lines = without_comments(code).splitlines()
-    here = lines[line - 1] if line and line <= len(lines) else ""
-    found = re.search(rf"\b{re.escape(array)}\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]", here)
-    index = found.group(1).strip() if found else ""
-    if re.fullmatch(r"[A-Za-z_]\w*", index):
-        given = re.findall(rf"\b{index}\s*=(?!=)\s*((?:[^;,()]|\([^()]*\))*)[;,]", "\n".join(lines[:line]))
-        index = given[-1].strip() if given else ""
-    read = re.search(r"\b(\w+)\s*\[", index)
-    if not read:
-        return None, False
-    return read.group(1), not re.fullmatch(r"(\(\w[\w ]*\)\s*)?\w+\s*\[([^\[\]]|\[[^\[\]]*\])*\]", index)
+    here, before = lines[line - 1] if line and line <= len(lines) else "", "\n".join(lines[:line])
+    found = re.findall(r"\b(\w+)\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]", here)
+    own = [index for name, index in found if name == array] or [index for _, index in found][: len(found) == 1]
+    index = own[0].strip() if own else ""  # a pointer into the array has another name
+    whole = index if "[" in index else re.sub(r"\b[A-Za-z_]\w*", lambda name: _read(name.group(0), before), index)
+    names = tuple(dict.fromkeys(re.findall(r"\b(\w+)\s*\[", whole)))
+    is_plain = re.fullmatch(r"(\(\w[\w ]*\)\s*)?\w+\s*\[([^\[\]]|\[[^\[\]]*\])*\]", whole)
+    steps = re.search(rf"\b{re.escape(index)}\s*([-+*/]=|\+\+|--)|(\+\+|--)\s*{re.escape(index)}\b", before)
+    is_formula = not is_plain or (whole != index and steps is not None)
+    return names[:1] if is_plain else names, bool(names) and is_formula
+
+
+def _read(variable: str, before: str) -> str:
+    """What a variable was last set to, where that is read from an array; else the variable itself."""
+    given = re.findall(rf"\b{variable}\s*=(?!=)\s*((?:[^;,()]|\([^()]*\))*)[;,]", before)
+    return given[-1].strip() if given and "[" in given[-1] else variable
 
 
 def adds_to(line: str, array: str) -> bool:

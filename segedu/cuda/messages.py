@@ -35,16 +35,17 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
 
 def _index_remedy(f: Fault, s: Scene, place: Place, is_negative: bool) -> str:
     is_shared = f.space in (SHARED, DYNAMIC)
-    data, is_formula = index_from_data(s.code, s.line(f.site), place.array)
-    if is_formula:
+    names, is_formula = index_from_data(s.code, s.line(f.site), place.array)
+    data, look = " and ".join(names), ", ".join(f"{name}.min() and {name}.max()" for name in names)
+    if names and is_formula:
         return (
             f"The index is computed from data, {data}: it must come out from 0 to {place.size - 1}. Is the formula"
-            f" right, and for which numbers? Look at {data}.min() and {data}.max() before the launch."
+            f" right, and for which numbers? Look at {look} before the launch."
         )
-    if data:
+    if names:
         return (
             f"The index was read from data, {data}: every number in it must be from 0 to {place.size - 1}. Was it made"
-            f" for an array of another size? Look at {data}.min() and {data}.max() before the launch."
+            f" for an array of another size? Look at {look} before the launch."
         )
     if is_negative and is_shared:
         return "Which value makes the index negative? A tile with a halo keeps element i at tile[i + halo]."

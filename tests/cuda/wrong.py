@@ -64,7 +64,7 @@ BOUNDS = [
     Wrong("an index from data", 'extern "C" __global__ void k(const float* x, const int* where, float* y) {\n'
           "  int to = where[threadIdx.x];\n  y[to] = x[threadIdx.x]; // here\n}",
           "out of bounds", lambda: (ones(32), np.arange(1, 33, dtype=np.int32), ones(32)),
-          ("read from data, where", "from 0 to 31", "where.max()"), "y", 32),
+          ("read from data, where", "from 0 to 31", "where.min() and where.max()"), "y", 32),
     Wrong("an index from data in the brackets", 'extern "C" __global__ void k(const int* where, float* y) {\n'
           "  y[where[threadIdx.x]] = 1; // here\n}",
           "out of bounds", lambda: (np.arange(32, dtype=np.int32) - 1, ones(32)), ("read from data, where",), "y", -1),
@@ -73,7 +73,10 @@ BOUNDS = [
           "out of bounds", lambda: (np.arange(32, dtype=np.int32), ones(32)), ("computed from data, where", "come out from 0 to 31"), "y", 33),
     Wrong("a variable computed from data", 'extern "C" __global__ void k(const int* label, float* y, int classes) {\n'
           "  int i = threadIdx.x, cell = i % 2 * classes + label[i], other = 0;\n  atomicAdd(&y[cell], 1.f); // here\n}",
-          "out of bounds", lambda: (np.full(32, 3, np.int32), ones(4), np.int32(2)), ("computed from data, label", "label.max()"), "y"),
+          "out of bounds", lambda: (np.full(32, 3, np.int32), ones(4), np.int32(2)), ("computed from data, label", "Look at label.min() and label.max() before"), "y"),
+    Wrong("a pointer moved by a label", 'extern "C" __global__ void k(const float* scores, const int* labels, float* y) {\n'
+          "  const float* x = scores + threadIdx.x;\n  int label = labels[threadIdx.x];\n  y[threadIdx.x] = 1;\n  float v = x[label * 32]; // here\n  if (v < 0) y[0] = v;\n}",
+          "out of bounds", lambda: (ones(4, 32), np.full(32, 4, np.int32), ones(32)), ("computed from data, labels",), "scores", 128),
     Wrong("two numbers at once at the end", 'extern "C" __global__ void k(const float2* x, float* y) {\n'
           "  float2 v = x[threadIdx.x]; // here\n  y[threadIdx.x] = v.x + v.y;\n}",
           "out of bounds", lambda: (ones(62), ones(32)), ("reads x[62]",), "x", 62),

@@ -272,13 +272,21 @@ def nll_loss(
     np.float64(2.0794)
     """
     problem = _problem(log_probs, target, weight, ignore_index, reduction, name="log_probs")
-    valid, label, index = problem.pixels.truth()
-    with np.errstate(invalid="ignore"):
-        losses = -problem.pixels.scores.reshape(-1)[index]
+    pixels = problem.pixels
+    each = np.empty(pixels.labels.shape, problem.dtype) if reduction == "none" else None
+
+    def work(strip: Strip) -> np.float64:
+        valid, label, index = pixels.truth(strip)
+        losses = -pixels.scores.reshape(-1)[index]
         if weight is not None:
             losses *= weight[label]
-    losses[~valid] = 0
-    return problem.reduce(losses, problem.divisor())
+        losses[~valid] = 0
+        if each is not None:
+            each[strip] = losses
+        return losses.sum(dtype=np.float64)
+
+    sums = pixels.for_each_strip(work)
+    return problem.reduce(sums if each is None else each, problem.divisor())
 
 
 def nll_loss_backward(
@@ -303,10 +311,14 @@ def nll_loss_backward(
            [ 0. , -0.5]])
     """
     problem = _problem(log_probs, target, weight, ignore_index, reduction, name="log_probs")
-    valid, label, index = problem.pixels.truth()
-    scale = problem.scale(grad_output, problem.divisor())
-    if weight is not None:
-        scale = scale * weight[label]
-    gradient = np.zeros_like(problem.pixels.scores)
-    gradient.reshape(-1)[index[valid]] = -scale[valid]
+    pixels, scale = problem.pixels, problem.scale(grad_output, problem.divisor())
+    gradient = np.empty_like(pixels.scores)
+
+    def work(strip: Strip) -> None:
+        gradient[strip[0], :, strip[1]] = 0
+        valid, label, index = pixels.truth(strip)
+        of_truth = scale[strip] if weight is None else scale[strip] * weight[label]
+        gradient.reshape(-1)[index[valid]] = -of_truth[valid]
+
+    pixels.for_each_strip(work)
     return gradient.reshape(log_probs.shape)

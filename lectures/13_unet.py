@@ -13,7 +13,7 @@
 # 5. train a small U-Net on cells, and score it by pixel error and IoU,
 # 6. segment a picture of any size, tile by tile, without a seam.
 #
-# About 90 minutes. You need lectures 02 (pooling), 04 (transposed convolution), 06 (losses), 07 (metrics) and 11 (networks on a tape).
+# About 90 minutes without the parts marked *at home*. You need lectures 02 (pooling), 04 (transposed convolution), 06 (losses), 07 (metrics) and 11 (networks on a tape).
 
 # %%
 from itertools import pairwise

@@ -12,6 +12,17 @@ from segedu.autograd import Tensor
 LOSSES = ("cross_entropy", "dice_loss", "jaccard_loss", "lovasz_softmax")
 
 
+def gpu_name() -> str | None:
+    """The name of the GPU that our kernels run on; None without one."""
+    from segedu.cuda import gpu_available
+
+    if not gpu_available():
+        return None
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+
+
 class Machine:
     """What trains a network on our tape: one process, one device, the precision of the parameters.
 
@@ -36,7 +47,8 @@ class Machine:
         self.nn = nn
 
     def __repr__(self) -> str:
-        return f"engine {self.nn.name!r}"
+        place = gpu_name() if self.nn.name == "cuda" else None
+        return f"engine {self.nn.name!r}" + (f" on {place}" if place else "")
 
     def place(self, model: object) -> Callable:
         """Put the network where it computes; returns what is called in a training step in its place."""

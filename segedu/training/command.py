@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ def train(arguments: Sequence[str]) -> int:
 def evaluate(arguments: Sequence[str]) -> int:
     """Score the network of a run on a split."""
     given = _evaluate_parser().parse_args(arguments)
+    given.command = shlex.join(["python", "-m", "segedu", "evaluate", *arguments])
     return _explained(lambda: _evaluate(given))
 
 
@@ -226,7 +228,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     with advancing("evaluating", len(dataset)) as advance:
         scores = scores_of(model, dataset, machine, advance)
     place = given.json or _folder_of(given) / f"scores_{given.split}.json"
-    about = {"checkpoint_step": state["step"], "data": dataset.name, "split": given.split, "images": len(dataset)}
+    about = run.about(state, machine, given.split, dataset) | {"command": given.command}
     replace(place, (json.dumps({**about, **scores.as_dict()}, indent=1) + "\n").encode())
     print(f"{dataset.name}, {given.split}, {len(dataset)} images; the network of step {state['step']}; percent\n")
     print(f"{scores}\n\nWritten: {place}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from segedu import arguments, data, engines, models
+from segedu.engines.machine import Machine
 from segedu.training import checkpoints
 from segedu.training.kept import Kept
 from segedu.training.problems import TrainingError
@@ -137,6 +140,22 @@ def load(path: str | Path, engine: str | None = None) -> tuple[object, dict]:
     model = models.create(**state["network"], engine=engine or state["engine"])
     models.weights.load(model, state["model"])
     return model, state
+
+
+def about(state: dict, machine: Machine, split: str, dataset: Sequence) -> dict[str, object]:
+    """What scores must say of themselves: of which network, on which images, and where and when they were found."""
+    return {
+        "network": state["network"],
+        "trained_by": state["engine"],
+        "settings": state["settings"],
+        "checkpoint_step": state["step"],
+        "data": dataset.name,
+        "split": split,
+        "images": len(dataset),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": repr(machine),
+        "versions": {name: sys.modules[name].__version__ for name in ("numpy", "torch", "cupy") if name in sys.modules},
+    }
 
 
 def write_options(folder: Path, options: dict) -> None:

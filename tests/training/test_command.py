@@ -44,6 +44,10 @@ def test_evaluate_scores_the_best_network_on_a_split(finished, capsys):
     expected = training.evaluate(model, split)
     assert written["confusion_matrix"] == expected.matrix.tolist()
     assert (written["images"], written["checkpoint_step"]) == (4, state["step"])
+    assert (written["network"], written["settings"]["seed"], written["trained_by"]) == (model.recipe, 0, "numpy")
+    assert written["command"] == shlex.join(["python", "-m", "segedu", "evaluate", str(finished), "--split", "test"])
+    assert written["device"] == "engine 'numpy'"
+    assert written["versions"]["numpy"] == np.__version__
     shown = capsys.readouterr().out
     assert str(expected) in shown
     assert "street, test, 4 images" in shown

@@ -1029,6 +1029,14 @@ for name, losses in faulty.items():
     apart = abs(losses / curves["torch"] - 1)
     print(f"{name:12}: trains {losses[-1] < losses[0] / 2}, caught {bool(apart.max() > 1e-4)}")
 
+# %%
+lines = {
+    "wrong batch norm": (faulty["batch norm"], curves, ":k"),
+    "off by a thousandth": (faulty["a thousandth"], curves, ":"),
+}
+for dtype, found, line in (("float32", curves, "-"), ("float64", exact, "--")):
+    lines |= {f"{name}, {dtype}": (found[name], found, line) for name in ("numpy", "cuda")}
+
 # %% tags=["nbval-ignore-output"] jupyter={"source_hidden": true}
 # Figure: losses step by step, and how far apart they are
 fig, axes = plt.subplots(1, 2, figsize=(10.8, 3.9), layout="constrained", width_ratios=[1, 1.5])
@@ -1040,12 +1048,6 @@ left.plot(number, faulty["batch norm"], ":", color="#000000", label="wrong batch
 left.set(xlabel="step", ylabel="loss")
 left.set_ylim(bottom=0)
 left.legend(fontsize=11)
-lines = {
-    "wrong batch norm": (faulty["batch norm"], curves, ":k"),
-    "off by a thousandth": (faulty["a thousandth"], curves, ":"),
-}
-for dtype, found, line in (("float32", curves, "-"), ("float64", exact, "--")):
-    lines |= {f"{name}, {dtype}": (found[name], found, line) for name in ("numpy", "cuda")}
 for name, (losses, others, style) in lines.items():
     largest = np.maximum.accumulate(abs(losses / others["torch"] - 1))
     right.plot(number, np.maximum(largest, 1e-17), style, ms=6, label=name)

@@ -24,7 +24,9 @@
 # | 09 | [Convolution on the GPU](09_convolution_on_the_gpu.ipynb) | scatter and gather, tiles in shared memory and registers, traffic counted | 75 |
 # | 10 | [Reductions on the GPU](10_reductions_on_the_gpu.ipynb) | sums, cross-entropy and confusion matrix with shared memory and warp shuffles | 75 |
 # | 11 | [A network from our own kernels](11_own_network.ipynb) | a tape, layers, batch normalisation, optimisers; one network on NumPy, CUDA and PyTorch, step by step | 100 |
+# | 12 | [FCN-32s, 16s, 8s](12_fcn.ipynb) | VGG16 made convolutional, the skip fusion, three networks trained alike | 80 |
 # | 13 | [U-Net](13_unet.ipynb) | a network for thirty pictures of cells: crop and concatenate, elastic deformation, weighted borders, overlapping tiles | 90 |
+# | 14 | [The family](14_the_family.ipynb) | SegNet, PSPNet, RefineNet, DeepLab, HRNet and others: each one's own block, all trained alike | 100 |
 #
 # Lectures 01 to 07 each have a section *The kernel in CUDA C*. Leave it out at first, and come back after lecture 08; it takes 10 minutes more.
 #

@@ -48,5 +48,5 @@ def test_a_wrong_copy_is_caught_with_its_message(mutant):
         report = mutant.report(order)
         print(report)
         assert not report, f"nothing notices, threads {order}: {mutant}"
-        assert ("raised KernelError" in report.message) == bool(mutant.says)
+        assert ("raised" in report.message) == bool(mutant.says)
         assert [words for words in (*mutant.says, mutant.hint) if words not in report.message] == []

@@ -9,6 +9,8 @@ import re
 
 from segedu.cuda.source import without_comments
 
+BRACKETS = r"\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"  # and what is in them
+
 
 def index_from_data(code: str, line: int | None, array: str) -> tuple[tuple[str, ...], bool]:
     """The arrays that an index was read from, and whether the index is more than what was read: a formula of it.
@@ -22,12 +24,12 @@ def index_from_data(code: str, line: int | None, array: str) -> tuple[tuple[str,
     """
     lines = without_comments(code).splitlines()
     here, before = lines[line - 1] if line and line <= len(lines) else "", "\n".join(lines[:line])
-    found = re.findall(r"\b(\w+)\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]", here)
-    own = [index for name, index in found if name == array] or [index for _, index in found][: len(found) == 1]
-    index = own[0].strip() if own else ""  # a pointer into the array has another name
+    own = re.findall(rf"\b{re.escape(array)}{BRACKETS}", here)
+    others = re.findall(rf"\b\w+{BRACKETS}", here)  # a pointer into the array has another name
+    index = (own or (others if len(others) == 1 else [""]))[0].strip()
     whole = index if "[" in index else re.sub(r"\b[A-Za-z_]\w*", lambda name: _read(name.group(0), before), index)
     names = tuple(dict.fromkeys(re.findall(r"\b(\w+)\s*\[", whole)))
-    is_plain = re.fullmatch(r"(\(\w[\w ]*\)\s*)?\w+\s*\[([^\[\]]|\[[^\[\]]*\])*\]", whole)
+    is_plain = re.fullmatch(rf"(\(\w[\w ]*\)\s*)?\w+{BRACKETS}", whole)
     steps = re.search(rf"\b{re.escape(index)}\s*([-+*/]=|\+\+|--)|(\+\+|--)\s*{re.escape(index)}\b", before)
     is_formula = not is_plain or (whole != index and steps is not None)
     return names[:1] if is_plain else names, bool(names) and is_formula
@@ -47,8 +49,8 @@ def adds_to(line: str, array: str) -> bool:
     """
     line = line.partition("//")[0]
     text = re.sub(r"\bfor\s*\([^;]*;[^;]*;[^{]*?\)(?=\s*[\w{(])", "", line)
-    after = re.findall(r"\b(\w+)\s*(?:\[[^=]*?\])?\s*(?:[-+*/&|^]=|\+\+|--)", text)
-    names = after + re.findall(r"(?:\+\+|--)\s*(\w+)", text)
+    after = re.findall(rf"\b(\w+)(?:{BRACKETS})?\s*(?:[-+*/&|^]=|\+\+|--)", text)
+    names = [name for name, _ in after] + re.findall(r"(?:\+\+|--)\s*(\w+)", text)
     name = array if array in names else names[0] if names else None
     return name is not None and len(re.findall(rf"\b{name}\b", text)) == 1
 

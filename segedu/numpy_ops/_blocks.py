@@ -22,6 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 BLOCK_BYTES = 2 * 1024 * 1024
+BUFFER_ELEMENTS = 1024  # NumPy's 8192 make it copy what it broadcasts to shorter rows, which takes as long as the work
 
 T = TypeVar("T")
 
@@ -123,6 +124,7 @@ def for_each_block(work: Callable[[slice], T], count: int, bytes_each: int) -> l
 
     def run() -> None:
         with np.errstate(invalid="ignore", over="ignore"):
+            np.setbufsize(BUFFER_ELEMENTS)  # until the end of `errstate`
             for number, part in waiting:
                 try:
                     results[number] = work(part)

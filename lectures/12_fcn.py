@@ -221,14 +221,14 @@ figures.show(
 # %% [markdown]
 # ## 3 · The definition, as loops
 #
-# Coarse scores $s$ of $K$ classes at half the size; a fine map $f$ of $F$ channels. Let $T$ be the kernel of the transposed convolution that enlarges (4×4, stride 2, padding 1), $W$ and
+# Coarse scores $s$ of $K$ classes at half the size; a fine map $f$ of $M$ channels. Let $T$ be the kernel of the transposed convolution that enlarges (4×4, stride 2, padding 1), $W$ and
 # $b$ the weights of the 1×1 convolution. For class $k$ at $(i, j)$
 #
 # $$y_{kij} = \underbrace{\sum_{q} \; \sum_{2u + a - 1 = i} \; \sum_{2v + c - 1 = j} T_{qkac}\, s_{quv}}_{\text{enlarged}} \;+\; \underbrace{b_k + \sum_{m} W_{km}\, f_{mij}}_{\text{scored}}$$
 
 # %%
 def fuse_loops(s, f, T, W, b):
-    """s K×h×w, f F×2h×2w, T K×K×4×4, W K×F, b K to K×2h×2w."""
+    """s K×h×w, f M×2h×2w, T K×K×4×4, W K×M, b K to K×2h×2w."""
     K, h, w = s.shape
     y = np.zeros((K, 2 * h, 2 * w), s.dtype)
     for k, i, j in np.ndindex(*y.shape):
@@ -264,12 +264,20 @@ T, W, b = rng.standard_normal((3, 3, 4, 4)), rng.standard_normal((3, 6)), rng.st
 compare.arrays(fuse_numpy(s, f, T, W, b)[0], fuse_loops(s[0], f[0], T, W, b))
 
 # %% [markdown]
+# **Predict, then run.** How many coarse values reach the corner of $y$? An edge? The inside? Stamps of ones count them.
+
+# %%
+stamp(np.ones((1, 1, 3, 3)), np.ones((1, 1, 4, 4)))[0, 0]
+
+# %% [markdown]
 # ## 4 · The gradient
 #
-# A sum hands its gradient $g$ to both sides, unchanged. So the deep and the shallow end of the network learn from the same error, and the shallow end by a short way: that is why skips
-# are easy to train. Each side then is a gradient that we know: of a transposed convolution (a convolution), and of a 1×1 convolution.
+# A sum hands its gradient $g$ to both sides, unchanged. So the deep and the shallow end of the network learn from the same error, and the shallow end by a short way.
+# Each side then is a gradient that we know: of a transposed convolution (a convolution), and of a 1×1 convolution.
 #
 # $$\frac{\partial L}{\partial s_{quv}} = \sum_{k, a, c} T_{qkac}\; g_{k,\,2u+a-1,\,2v+c-1} \qquad \frac{\partial L}{\partial f_{mij}} = \sum_k W_{km}\, g_{kij}$$
+
+# The gradients of $T$, $W$ and $b$ sum over all places where they were used. **Predict, then run.** Which of the five gradients can be computed without knowing $s$ and $f$?
 
 # %%
 def fuse_backward_numpy(g, s, f, T, W):
@@ -299,6 +307,8 @@ compare.with_torch(
 )
 
 # %% [markdown]
+# Those of $s$, $f$ and $b$: they need $g$ and the weights only.
+#
 # **A wrong answer.** Somebody swaps the classes of $T$: input class and output class. For a kernel that keeps every class for itself nothing changes, so the mistake sleeps until $T$ has
 # learned.
 
@@ -353,8 +363,8 @@ compare.arrays(
 # VGG16 has 13 convolutions of 3×3 in five groups, each ending in a pooling, then three fully connected layers. Lecture 05 made those convolutional: 7×7 on 512 channels, then twice 1×1. The last
 # one, to 1000 classes, goes; in its place comes a **score layer**, a 1×1 convolution to our classes.
 #
-# A `Block` is a module that takes the engine `nn` first. `norm` puts batch normalisation behind each convolution: without it and without pretrained weights a deep VGG hardly
-# learns.
+# A `Block` is a module that takes the engine `nn` first. `norm` puts batch normalisation (lecture 11) behind each convolution. VGG16 has none; the paper's
+# began with weights that had learned on ImageNet, ours begin at random.
 
 # %%
 def group(nn, inputs, outputs, convs, norm):
@@ -501,6 +511,8 @@ print(f"score pool4: {512 * 21 + 21:,}   score pool3: {256 * 21 + 21:,}")
 # ## 8 · Agreement with PyTorch
 #
 # The same class over PyTorch is a `torch.nn.Module`. Give both the same weights, and compare logits, loss, and the gradient of each parameter.
+#
+# **Predict, then run.** Five convolutions, each with batch normalisation, two upper layers, three score layers, three enlargements without bias. How many gradients are there to compare?
 
 # %%
 def logits_and_gradients(engine, state):
@@ -542,7 +554,8 @@ compare.arrays(nn.array(ours(x)), nn.array(theirs(x)), length=1000, name="logits
 # ## 9 · Where a score lies (at home)
 #
 # Our VGG keeps every map aligned: 3×3 with padding 1, 7×7 with padding 3, sizes that are multiples of 32. The published network instead puts 100 zeros round the image, has no padding at the 7×7, and
-# *cuts* each map where it lies over the next one. The cuts are 19 for FCN-32s; 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. Where from?
+# *cuts* each map where it lies over the next one. The cuts are 19 for FCN-32s; 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. **Predict, then run.** Is each of them a whole number by
+# calculation, too, or rounded?
 #
 # Follow the middle of the first value of each map, in pixels of the image, and the step to the next: a 2×2 pooling moves the first middle by half a step and doubles the step; a $k \times k$ convolution
 # with padding $p$ moves it by $(k-1)/2 - p$ steps; an enlargement by $r$ with kernel $2r$ divides the step by $r$, and moves it back by $r - \frac12$ of the new steps.
@@ -556,26 +569,27 @@ for pool in range(1, 6):
 top = first + 3 * step, step  # 7×7, no padding
 
 
-def enlarged(place, r):
+def place_of_enlarged(place, r):
     first, step = place
     return first - (r - 0.5) * step / r, step / r
 
 
-def cut(fine, coarse):
-    """How many values of the finer map lie before the first of the coarser one."""
-    return (coarse[0] - fine[0]) / fine[1]
+def cut(one, other):
+    """How many values of one map lie before the first of the other; the steps are equal."""
+    return (other[0] - one[0]) / one[1]
 
 
 image_place = 0, 1
-second = enlarged(top, 2)
-third = enlarged(second, 2)
-print("FCN-32s:", -cut(image_place, enlarged(top, 32)))
-print("FCN-16s:", cut(place[4], second), -cut(image_place, enlarged(second, 16)))
-print("FCN-8s: ", cut(place[4], second), cut(place[3], third), -cut(image_place, enlarged(third, 8)))
+second = place_of_enlarged(top, 2)
+third = place_of_enlarged(second, 2)
+last = [place_of_enlarged(*args) for args in ((top, 32), (second, 16), (third, 8))]
+print("FCN-32s:", cut(last[0], image_place))
+print("FCN-16s:", cut(place[4], second), cut(last[1], image_place))
+print("FCN-8s: ", cut(place[4], second), cut(place[3], third), cut(last[2], image_place))
 
 # %% [markdown]
-# All whole numbers, and those published. `models.create("fcn8s", 21, padding="published")` builds that form. A cut that is off by one moves all finer scores by 8 or 16 pixels; nothing fails, the
-# network is only worse.
+# Whole numbers, and those published. `models.create("fcn8s", 21, padding="published")` builds that form. A cut that is off by one moves all finer scores by 8 or 16 pixels, and nothing fails: the
+# shapes still fit.
 
 # %% [markdown]
 # ## 10 · The three, trained alike
@@ -754,7 +768,7 @@ for ax, score_map, title in zip(axes[1], cars, titles, strict=True):
 fig.colorbar(drawn, ax=axes[1], shrink=0.9)
 figures.show(
     fig,
-    alt="Above: labels from stride 32 alone, a few broad regions; with pool4; with pool3, near to the "
+    alt="Above: labels from stride 32 alone, ragged regions; with pool4; with pool3, near to the "
     "true labels. Below: the votes for car, broad, finer, finest, and their sum.",
     dpi=90,
 )
@@ -788,6 +802,8 @@ for chosen, value in remains.items():
 # ## 14 · Real streets
 #
 # The same FCN-8s on CamVid, every second pixel of each row and column, where CamVid is present. (At half size, so these numbers cannot be compared with published ones.)
+#
+# **Predict, then run.** Which of the 11 classes will have an IoU near 0 after so few steps?
 
 # %% tags=["real-data"]
 class Half(data.Dataset):
@@ -817,7 +833,7 @@ if camvid.available():
     pictures = [street for street, _, _ in rows]
     pictures += [figures.colourise(g, tests.palette) for _, _, g in rows]
     pictures += [figures.colourise(labels, tests.palette, tests.void) for _, labels, _ in rows]
-    titles = ["test frame"] * 3 + ["FCN-8s"] * 3 + ["labels (white: void)"] * 3
+    titles = ["test frame"] * 3 + ["FCN-8s"] * 3 + ["labels"] * 3
     fig = figures.images_row(pictures, titles, columns=3, height=1.45)
     figures.label_legend(fig, tests.classes, tests.palette)
     figures.show(fig, alt="Three test frames of CamVid, FCN-8s's labels, the true labels.", dpi=85)
@@ -838,7 +854,7 @@ def explore(street=4, stride_32=True, pool4=True, pool3=True):
     fig = figures.images_row(
         [picture, figures.colourise(logits.argmax(0), test.palette),
          figures.colourise(labels, test.palette)],
-        ["picture", "labels by the votes that are on", "true labels"], height=1.8,
+        ["picture", "labels by the votes", "true labels"], height=1.8,
     )
     figures.show(fig, alt="A street, its labels by the chosen votes, and its true labels.", dpi=80)
 

@@ -443,19 +443,6 @@ print(f"{len(apart)} gradients, each within 1e-4:", max(apart) < 1e-4)
 compare.arrays(kernel_logits, logits, length=1000, name="scores")
 
 # %% [markdown]
-# The library's U-Net calls its layers by the same names, so our weights fit into it.
-
-# %%
-small = UNet(nn, [1, 2, 4, 8, 16])
-weights.load(small, random_state(small))
-theirs = models.create("unet", 2, in_channels=1, width=1 / 64, padding="valid")
-weights.load(theirs, weights.arrays(small))
-image = rng.standard_normal((1, 1, 204, 188), dtype=np.float32)
-compare.arrays(
-    nn.array(small(nn.tensor(image))), nn.array(theirs.eval()(nn.tensor(image))), length=1000
-)
-
-# %% [markdown]
 # ## 6 · The first weights
 #
 # There is no batch normalisation here. With first weights too small, each layer weakens the signal. The paper draws the weights of a layer from a normal distribution with
@@ -504,6 +491,15 @@ print(f"PyTorch's {default:.5f}, the paper's {he:.5f}")
 
 # %% [markdown]
 # With the small ones the image hardly reaches the scores at first. The library draws the paper's standard deviation with `models.create(…, first_weights="he")`.
+#
+# Its U-Net calls the layers by the same names, so the weights of ours fit into it, and give the same scores:
+
+# %%
+deep = first_weights(UNet(nn, [2, 4, 8, 16, 32]), np.random.default_rng(3))
+theirs = models.create("unet", 2, in_channels=1, width=1 / 32, padding="valid").eval()
+weights.load(theirs, weights.arrays(deep))
+x = nn.tensor(image)
+compare.arrays(nn.array(deep(x)), nn.array(theirs(x)), length=1000, name="scores")
 
 # %% [markdown]
 # ## 7 · Elastic deformation
@@ -942,7 +938,7 @@ fig = figures.images_row(
 figures.show(
     fig,
     alt="A noisy slice that was not trained on, its labels, the probability of cell, U-Net's "
-    "labels with smooth membranes, a threshold's speckled ones, and U-Net's errors, at the membranes.",
+    "labels with smooth membranes, a threshold's speckled ones, and U-Net's errors.",
     dpi=80,
 )
 
@@ -1031,11 +1027,10 @@ print("largest difference below 0.0001:", abs(tiles - at_once).max() < 1e-4)
 # **One condition.** The poolings of a tile must pair the same rows as the poolings of the whole slice. So tiles must begin at multiples of $2^D$ for $D$ poolings. The published network, with $D = 4$, makes
 # results of 388 rows. **Predict, then run.** Is 388 a multiple of 16?
 #
-# Here a network with $D = 4$, few channels and random weights makes results of 36 rows, and 36 leaves the same remainder. Tiles begin every 36 rows, then every 32.
+# The network `deep` of section 6 has $D = 4$, and random weights. Here it makes results of 36 rows, and 36 leaves the same remainder. Tiles begin every 36 rows, then every 32.
 
 # %%
 print("remainders:", 388 % 16, 36 % 16, "; results of 220 rows:", output_size(220))
-deep = first_weights(UNet(nn, [2, 4, 8, 16, 32]), np.random.default_rng(3))
 corner = tests[1][0][:100, :100]
 at_once = whole_picture(deep, corner)
 for step in (36, 32):
@@ -1045,14 +1040,13 @@ for step in (36, 32):
 # %% [markdown]
 # Every 36 rows, poolings pair other rows and give other numbers: not wrong, but not those of the whole slice. For the published network, let a result of 388 begin every 384 rows.
 #
-# The library's `predict` mirrors and cuts in the same way, whatever the size of the image. With the same weights:
+# The library's `predict` mirrors in the same way. `theirs` has the weights of `deep`; 68 and 84 rows are results of sizes that fit:
 
 # %%
-library = models.create("unet", 2, in_channels=1, width=1 / 32, padding="valid")
-weights.load(library, weights.arrays(deep))
-odd = tests[1][0][:61, :77]
+corner = tests[1][0][:68, :84]
 compare.arrays(
-    whole_picture(deep, odd), models.predict(library, as_input(odd)[None])[0, 1], length=1000
+    whole_picture(deep, corner), models.predict(theirs, as_input(corner)[None])[0, 1],
+    length=1000,
 )
 
 # %% [markdown]

@@ -99,3 +99,9 @@ def test_helpers_leave_when_the_number_changes(threads):
         thread.join(30)
     assert helpers() == []
     assert _blocks._tasks is None
+
+
+def test_blocks_leave_numpys_settings_as_the_caller_has_them():
+    before = np.getbufsize(), np.geterr()
+    _blocks.for_each_block(lambda part: None, 2, _blocks.BLOCK_BYTES)
+    assert (np.getbufsize(), np.geterr()) == before

@@ -15,6 +15,18 @@
 # 7. read a table of quality, size and speed with care.
 #
 # About 100 minutes. You need lectures 02 to 05 and 11; FCN and U-Net are lectures 12 and 13.
+#
+# | network | year | how it sees far | how it knows where |
+# |---|---|---|---|
+# | patch classifier | 2012 | a large window | one window for each pixel |
+# | hypercolumns | 2015 | deep maps | shallow maps, stacked |
+# | SegNet | 2015 | pooling | indices of pooling |
+# | PSPNet | 2017 | means of the whole scene | a map kept at 1/8 |
+# | pyramid network | – | maps at 1/8, 1/16, 1/32 | a map at 1/4, stacked |
+# | RefineNet | 2017 | chained pooling | finer maps, added step by step |
+# | DeepLab v3 | 2017 | convolution with holes | a map kept at 1/16 or 1/8 |
+# | DeepLab v3+ | 2018 | the same | a map at 1/4 in its decoder |
+# | HRNet | 2019 | coarser maps beside | the map at 1/4, never given up |
 
 # %%
 import json
@@ -56,8 +68,9 @@ def forward_backward(block, images):
     several, nn = isinstance(images, list), block.eval().nn
     y = block([nn.tensor(x) for x in images] if several else nn.tensor(images))
     outputs = y if isinstance(y, list) else [y]
-    for number, output in enumerate(outputs):
-        loss = (output * output).mean() + (loss if number else 0)
+    loss = 0
+    for output in outputs:
+        loss = (output * output).mean() + loss
     loss.backward()
     return [nn.array(o) for o in outputs], [nn.array(p.grad) for p in block.parameters()]
 
@@ -77,11 +90,13 @@ def check(make, images, library=None):
     weights.load(theirs, arrays)
     (y, grads), (y2, grads2) = (forward_backward(block, images) for block in (ours, theirs))
     print("output", " ".join("×".join(map(str, one.shape)) for one in y), end=": ")
-    print(f"agrees with PyTorch {all_close(y, y2)}, {len(grads)} gradients {all_close(grads, grads2)}")
+    print("agrees with PyTorch", all_close(y, y2), end=", ")
+    print(len(grads), "gradients", all_close(grads, grads2))
     if library is not None:
         known = initialise(library(nn), np.random.default_rng(1))
         weights.load(known, dict(zip(known.state_dict(), arrays.values(), strict=True)))
-        print("the library's block with our weights:", all_close(forward_backward(known, images)[0], y))
+        same = all_close(forward_backward(known, images)[0], y)
+        print("the library's block with our weights:", same)
 
 # %% [markdown]
 # The third asks a network of published width for its shapes. PyTorch's *meta* tensors have a shape and no numbers, so nothing is computed and no memory is needed.
@@ -128,10 +143,12 @@ class Classifier(Block):
         return self.layers(x)
 
 # %% [markdown]
-# **Predict, then run.** An image of 20×24 holds how many windows of 15×15? Is the slid network equal to asking for each window, or only close?
+# **Predict, then run.** An image of 20×24 holds how many windows of 15×15? Is the slid network equal to asking for each window, or only close? (`length` says how many products a number sums up,
+# roughly: rounding errors grow with it.)
 
 # %%
-window, slid = (initialise(Classifier(nn, slid), np.random.default_rng(0)) for slid in (False, True))
+window = initialise(Classifier(nn), np.random.default_rng(0))
+slid = initialise(Classifier(nn, slid=True), np.random.default_rng(0))  # the same weights
 image = rng.standard_normal((1, 3, 20, 24), dtype=np.float32)
 loops = np.empty((1, 9, 6, 10), np.float32)
 for i in range(6):
@@ -160,8 +177,11 @@ with torch.device("meta"):
 parts = {"conv 4×4\npool": "2", "conv 5×5\npool": "5", "conv 4×4\npool ": "8",
          "conv 4×4\npool  ": "11", "conv 3×3": "12", "score": "14"}
 fig = figures.layer_diagram(shapes(n4, parts, (1, 95, 95)), height=1.6)
-figures.show(fig, alt="Blocks from a window of 95 by 95 pixels, ever smaller: 46, 21, 9, 3 and "
-    "1 pixel wide, with 48 channels, then 200, then 2 scores.")
+figures.show(
+    fig, alt="Blocks from a window of 95 by 95 pixels, ever smaller: 46, 21, 9, 3 and 1 pixel "
+    "wide, with 48 channels, then 200, then 2 scores.",
+    dpi=80,
+)
 
 # %% [markdown]
 # **Counted.** The network N4 of the paper (Ciresan and others, 2012): four convolutions of 48 maps, a hidden layer of 200, two classes.
@@ -211,8 +231,11 @@ parts = {"pool2": "vgg.features.9", "pool4": "vgg.features.23", "fc7": "vgg.clas
 blocks = shapes(published("hypercolumns"), parts)
 fig = figures.layer_diagram([*blocks, ("stacked", 4736, 256, 256), ("score", 21, 256, 256)],
     [None, None, None, "enlarge", "1×1"], skips=[(1, 4), (2, 4)], height=1.7)
-figures.show(fig, alt="The image, maps of 128 channels at a quarter, 512 at a sixteenth and 4096 "
-    "at a thirty-second of its size, all led to one stack of 4736 channels, then 21 scores.")
+figures.show(
+    fig, alt="The image, maps of 128 channels at a quarter, 512 at a sixteenth and 4096 at a "
+    "thirty-second of its size, all led to one stack of 4736 channels, then 21 scores.",
+    dpi=80,
+)
 
 # %%
 vgg16, last_layer = 138_357_544, 4096 * 1000 + 1000  # published; its 1000 classes go
@@ -238,6 +261,12 @@ x = rng.standard_normal((2, 3, 7, 6), dtype=np.float32)
 pooled, indices = numpy_ops.max_pool2d(x, 2, return_indices=True)
 theirs = F.max_unpool2d(torch.from_numpy(pooled), torch.from_numpy(indices), 2, output_size=(7, 6))
 compare.arrays(max_unpool_numpy(pooled, indices, (7, 6)), theirs.numpy())
+
+# %% [markdown]
+# **Predict, then run.** `x` has 7 rows, `pooled` has 3. How many rows has the unpooled map if nobody says 7?
+
+# %%
+[numpy_ops.max_unpool2d(pooled, indices, 2, output_size=size).shape for size in (None, (7, 6))]
 
 # %% [markdown]
 # One level of SegNet: down, and up again to *exactly* the size before, also where it was odd. `conv_bn_relu` is the triple that most of the family is made of.
@@ -271,8 +300,11 @@ parts = {"pool1": "features.6", "pool3": "features.23", "pool5": "features.43",
          "up5": "decoder.0", "up3": "decoder.2", "up1": "decoder.4", "score": "score"}
 fig = figures.layer_diagram(shapes(published("segnet"), parts), height=1.7,
     skips=[(3, 4, "indices"), (2, 5, "indices"), (1, 6, "indices")])
-figures.show(fig, alt="Blocks shrink from the image to 512 by 8 by 8 and grow back to 64 by 256 by "
-    "256 and the scores; three arrows named indices lead from the way down to the way up.", dpi=80)
+figures.show(
+    fig, alt="Blocks shrink from the image to 512 by 8 by 8 and grow back to 64 by 256 by 256 "
+    "and the scores; three arrows named indices lead from the way down to the way up.",
+    dpi=80,
+)
 
 # %% [markdown]
 # The decoder mirrors VGG16's thirteen convolutions; a score layer takes the place of its last. Published: 29,455,125 parameters for 21 classes, batch normalisation included.
@@ -312,7 +344,8 @@ class PyramidPooling(Block):
         super().__init__()
         quarter = inputs // len(bins)
         self.levels = nn.ModuleList([
-            nn.Sequential(nn.AdaptiveAvgPool2d(b), *conv_bn_relu(nn, inputs, quarter, 1)) for b in bins
+            nn.Sequential(nn.AdaptiveAvgPool2d(b), *conv_bn_relu(nn, inputs, quarter, 1))
+            for b in bins
         ])
 
     def forward(self, x):
@@ -333,16 +366,22 @@ means = [adaptive_avg_pool_loops(picture, b) for b in (1, 2, 3, 6)]
 grown = [m.repeat(252 // m.shape[2], 2).repeat(378 // m.shape[3], 3) for m in means]
 fig = figures.images_row([scene.image, *(m[0].transpose(1, 2, 0) for m in grown)],
     titles=["street", "whole", "quarters", "ninths", "thirty-sixths"], columns=3)
-figures.show(fig, alt="A drawn street, and its mean colours: one flat grey, then 2 by 2, 3 by 3 and "
-    "6 by 6 flat rectangles, bluish above and darker below.", dpi=80)
+figures.show(
+    fig, alt="A drawn street, and its mean colours: one flat grey, then 2 by 2, 3 by 3 and 6 by "
+    "6 flat rectangles, bluish above and darker below.",
+    dpi=80,
+)
 
 # %% jupyter={"source_hidden": true}
 # Figure: PSPNet
 parts = {"block 1": "backbone.layer1", "block 2": "backbone.layer2", "block 4": "backbone.layer4",
          "pyramid": "classifier.0", "3×3": "classifier.3", "score": "classifier.5"}
 fig = figures.layer_diagram(shapes(published("pspnet"), parts), height=1.7)
-figures.show(fig, alt="The image, ResNet's maps at a quarter and an eighth of its size, 4096 "
-    "channels after the pyramid, 512 after a convolution, and 21 scores at an eighth.", dpi=80)
+figures.show(
+    fig, alt="The image, ResNet's maps at a quarter and an eighth of its size, 4096 channels "
+    "after the pyramid, 512 after a convolution, and 21 scores at an eighth.",
+    dpi=80,
+)
 
 # %% [markdown]
 # The ResNet stays at 1/8 by dilation, which section 8 explains. Its parameters and the pyramid's, by the paper's figure 3:
@@ -351,7 +390,8 @@ figures.show(fig, alt="The image, ResNet's maps at a quarter and an eighth of it
 resnet50 = 23_508_032  # torchvision's, without its last layer
 pyramid = 4 * (2048 * 512 + 2 * 512)
 head = 4096 * 512 * 9 + 2 * 512 + 512 * 21 + 21
-print(f"by hand {resnet50 + pyramid + head:,}, library {models.count_parameters(published('pspnet')):,}")
+library = models.count_parameters(published("pspnet"))
+print(f"by hand {resnet50 + pyramid + head:,}, library {library:,}")
 
 # %% [markdown]
 # ## 6 · A whole pyramid network
@@ -382,7 +422,8 @@ x = rng.standard_normal((2, 8, 6, 5), dtype=np.float32)
 check(lambda nn: PreActivation(nn, 8, 2), x, lambda nn: models.resnet_v2.PreActivation(nn, 8, 2))
 
 # %% [markdown]
-# The backbone stacks three such blocks after each of two poolings; we take the library's. The rest is yours. Kernels of 4 are divisible by their stride 2: no checkerboard (lecture 04).
+# The backbone stacks three such blocks after each of two poolings; we take the library's. The rest is yours. The kernels of 4 are divisible by their stride 2, so that every pixel is
+# reached equally often (lecture 04).
 
 # %%
 class Pyramid(Network):
@@ -417,7 +458,8 @@ def stack(nn, maps):
 
 
 x = rng.standard_normal((2, 3, 40, 52), dtype=np.float32)
-check(lambda nn: Pyramid(nn, 4, width=1 / 64), x, lambda nn: models.pyramid.Pyramid(nn, 4, width=1 / 64))
+check(lambda nn: Pyramid(nn, 4, width=1 / 64), x,
+      lambda nn: models.pyramid.Pyramid(nn, 4, width=1 / 64))
 
 # %% jupyter={"source_hidden": true}
 # Figure: the pyramid network
@@ -426,8 +468,12 @@ parts = {"backbone": "backbone", "1/8": "levels.1", "1/16": "levels.2", "1/32": 
 blocks = shapes(published("pyramid", 4), parts)
 blocks.insert(5, ("stacked", 1024, 64, 64))
 fig = figures.layer_diagram(blocks, height=1.6, skips=[(3, 5), (2, 5), (1, 5)])
-figures.show(fig, alt="The image, maps of 256 channels at a quarter to a thirty-second of its size, "
-    "arrows from them to a stack of 1024 channels at a quarter, then two enlargements and 4 scores.", dpi=75)
+figures.show(
+    fig, alt="The image, maps of 256 channels at a quarter to a thirty-second of its size, "
+    "arrows from them to a stack of 1024 channels at a quarter, then two enlargements "
+    "and 4 scores.",
+    dpi=80,
+)
 
 # %% [markdown]
 # **A 1×1 transposed convolution** scatters each number to one place only. **Predict, then run.** How does it differ from a 1×1 convolution?
@@ -435,7 +481,8 @@ figures.show(fig, alt="The image, maps of 256 channels at a quarter to a thirty-
 # %%
 x = rng.standard_normal((1, 5, 4, 6), dtype=np.float32)
 w = rng.standard_normal((5, 3, 1, 1), dtype=np.float32)
-compare.arrays(numpy_ops.conv_transpose2d(x, w), numpy_ops.conv2d(x, w.transpose(1, 0, 2, 3)), length=5)
+as_convolution = numpy_ops.conv2d(x, w.transpose(1, 0, 2, 3))
+compare.arrays(numpy_ops.conv_transpose2d(x, w), as_convolution, length=5)
 
 # %% [markdown]
 # Only its weights are stored the other way round. Now train it: drawn tables with a soda can, as in the document, and whatever else stands there.
@@ -458,15 +505,35 @@ print(scores)
 
 # %% jupyter={"source_hidden": true}
 # Figure: tables that the network has not seen
-shown = [new_tables[i] for i in (0, 3, 5)]
-rows = [[image for image, _ in shown]]
-rows += [[figures.colourise(labels, tables.palette) for _, labels in shown]]
-rows += [[figures.colourise(training.predict(ours, image), tables.palette) for image, _ in shown]]
-fig = figures.images_row([one for row in rows for one in row], columns=3,
-    titles=["new tables", "", "", "labels", "", "", "predicted", "", ""])
+rows = []
+for image, labels in (new_tables[3], new_tables[5]):
+    guess = training.predict(ours, image)
+    rows += [image, *(figures.colourise(one, tables.palette) for one in (labels, guess))]
+fig = figures.images_row(
+    rows, columns=3, titles=["new tables", "labels", "predicted", "", "", ""])
 figures.label_legend(fig, tables.classes, tables.palette)
-figures.show(fig, alt="Three small drawn tables with cans, mugs and plants; their labels; and what "
-    "the network predicts: wall, table and the larger things, with uneven outlines.", dpi=70)
+figures.show(
+    fig, alt="Two small drawn tables with a can, mugs, books and plants; their labels; and what "
+    "the network predicts: wall, table, cans and plants, with uneven outlines, and dotted mugs.",
+    dpi=80,
+)
+
+# %% [markdown]
+# **Look closely at the blue**, where the network says *mug*: it is full of holes, at regular distances. Equal overlap does not forbid checkerboards: a learnt kernel can still weigh its places differently (lecture 04). Count how often
+# *mug* is predicted, by row and column modulo 4, the step of the two enlargements.
+#
+# **Predict, then run.** Without a checkerboard, what would the 16 numbers be?
+
+# %%
+mug = np.stack([training.predict(ours, image) for image, _ in new_tables]) == 3
+counts = np.array([[mug[:, i::4, j::4].sum() for j in range(4)] for i in range(4)])
+print("largest over smallest above 2:", counts.max() > 2 * counts.min())
+
+# %% tags=["nbval-ignore-output"]
+print(counts)
+
+# %% [markdown]
+# They would be nearly equal. Enlarging by interpolation makes them so: exercise 6.
 
 # %% [markdown]
 # ## 7 · RefineNet (2017)
@@ -546,7 +613,8 @@ class ChainedResidualPooling(Block):
         return total
 
 
-check(lambda nn: ChainedResidualPooling(nn, 6), x, lambda nn: refinenet.ChainedResidualPooling(nn, 6))
+check(lambda nn: ChainedResidualPooling(nn, 6), x,
+      lambda nn: refinenet.ChainedResidualPooling(nn, 6))
 
 # %% [markdown]
 # And the whole: two units on each map, fusion, chained pooling, one unit more (the **output RCU**).
@@ -574,11 +642,14 @@ parts = {"block 1": "backbone.ends.0", "block 2": "backbone.ends.1", "block 3": 
          "refine 2": "refine.1", "refine 1": "refine.0"}
 blocks = shapes(published("refinenet"), parts)[1:]
 fig = figures.layer_diagram(blocks, height=1.5, skips=[(2, 5), (1, 6), (0, 7)])
-figures.show(fig, alt="Four maps of ResNet from a quarter to a thirty-second of the image; four "
-    "RefineNet blocks lead back to a quarter; three arrows bring the finer maps.", dpi=75)
+figures.show(
+    fig, alt="Four maps of ResNet from a quarter to a thirty-second of the image; four "
+    "RefineNet blocks lead back to a quarter; three arrows bring the finer maps.",
+    dpi=80,
+)
 
 # %% [markdown]
-# The paper prints no number of parameters. Counted from its figures, the four blocks and the last two units, without ResNet-101:
+# We know of no published number of parameters. Counted from its figures, the four blocks and the last two units, without ResNet-101:
 
 # %%
 def rcu(c):
@@ -668,7 +739,7 @@ compare.arrays(with_holes, every_second, length=27)
 # %% [markdown]
 # ## 9 · DeepLab v3 (2017): going deeper
 #
-# Suppose blocks 5, 6 and 7 are copies of block 4, to see more. Without atrous convolution each halves the map. With it, the **output stride** is held at 16: from block 4 on, the rate is
+# Suppose blocks 5, 6 and 7 are copies of block 4, to see more. Without atrous convolution each halves the map. With it, the **output stride** (size of the image over size of the map) is held at 16: from block 4 on, the rate is
 # doubled where the stride would have been.
 #
 # **Predict, then run.** How large is the map after block 7, for an image of 512 pixels, without holes? Which rate has block 7 with them?
@@ -686,9 +757,9 @@ def going_deeper(output_stride=None):
     return rows
 
 
-for block, (_, plain, _), (_, stride, rate) in zip(
-        range(1, 8), going_deeper(), going_deeper(16), strict=True):
-    print(f"block {block}: 1/{plain:<3} → {512 // plain:3} pixels    1/{stride:<2} → {512 // stride:3} pixels, rate {rate}")
+for (block, plain, _), (_, stride, rate) in zip(going_deeper(), going_deeper(16), strict=True):
+    print(f"block {block}: 1/{plain:<3} = {512 // plain:3} pixels", end="     ")
+    print(f"1/{stride:<2} = {512 // stride:3} pixels, rate {rate}")
 
 # %% jupyter={"source_hidden": true}
 # Figure: going deeper without and with atrous convolution
@@ -701,12 +772,16 @@ for ax, rows, title in zip(axes, (going_deeper(), going_deeper(16)), titles, str
         note = f"1/{stride}" + (f"\nrate {rate}" if rate > 1 else "")
         ax.text(block, -0.75, f"block {block}\n{note}", ha="center", va="top")
         if block < 7:
-            ax.annotate("", (block + 0.69, 0), (block + 0.31, 0), arrowprops={"arrowstyle": "-|>", "color": "#333333"})
+            style = {"arrowstyle": "-|>", "color": "#333333"}
+            ax.annotate("", (block + 0.69, 0), (block + 0.31, 0), arrowprops=style)
     ax.set(xlim=(0.5, 7.5), ylim=(-1.65, 0.8))
     ax.set_title(title, loc="left")
     ax.axis("off")
-figures.show(fig, alt="Two rows of seven blocks. Above, each block is lower than the one before, "
-    "down to 1/256. Below, from block 3 on all are equally high, 1/16, with rates 2, 4, 8, 16.", dpi=80)
+figures.show(
+    fig, alt="Two rows of seven blocks. Above, each block is lower than the one before, down to "
+    "1/256. Below, from block 3 on all are equally high, 1/16, with rates 2, 4, 8, 16.",
+    dpi=80,
+)
 
 # %% [markdown]
 # The same layers on a real map, 8×8 at stride 16. A 3×3 convolution of stride 2, or of rate $r$ with padding $r$, has the same number of weights.
@@ -754,10 +829,14 @@ check(lambda nn: ASPP(nn, 6, 4, rates), x, lambda nn: models.deeplab.ASPP(nn, 6,
 # %% jupyter={"source_hidden": true}
 # Figure: DeepLab v3
 parts = {"block 1": "backbone.layer1", "block 2": "backbone.layer2", "block 3": "backbone.layer3",
-         "block 4, rate 2": "backbone.layer4", "ASPP": "classifier.0", "3×3": "classifier.3", "score": "classifier.4"}
+         "block 4, rate 2": "backbone.layer4", "ASPP": "classifier.0", "3×3": "classifier.3",
+         "score": "classifier.4"}
 fig = figures.layer_diagram(shapes(published("deeplabv3"), parts), height=1.6)
-figures.show(fig, alt="The image, ResNet's maps at a quarter, an eighth and a sixteenth of its size, "
-    "the fourth block at a sixteenth, too, 256 channels after ASPP, and 21 scores.", dpi=75)
+figures.show(
+    fig, alt="The image, ResNet's maps at a quarter, an eighth and a sixteenth of its size, the "
+    "fourth block at a sixteenth, too, 256 channels after ASPP, and 21 scores.",
+    dpi=80,
+)
 
 # %% [markdown]
 # Rates change no count. Torchvision's DeepLab v3 on ResNet-50, 21 classes, without its auxiliary head, has 39,638,869 parameters.
@@ -776,24 +855,33 @@ class Decoder(Block):
     def __init__(self, nn, fine, coarse, num_classes, thin=48):
         super().__init__()
         self.thin = conv_bn_relu(nn, fine, thin, 1)
-        self.convs = nn.Sequential(conv_bn_relu(nn, coarse + thin, coarse), conv_bn_relu(nn, coarse, coarse))
+        self.conv1 = conv_bn_relu(nn, coarse + thin, coarse)
+        self.conv2 = conv_bn_relu(nn, coarse, coarse)
         self.score = nn.Conv2d(coarse, num_classes, 1)
 
     def forward(self, maps):
         fine, coarse = maps
-        return self.score(self.convs(stack(self.nn, [self.thin(fine), coarse])))
+        joined = stack(self.nn, [self.thin(fine), coarse])
+        return self.score(self.conv2(self.conv1(joined)))
 
 
 fine = rng.standard_normal((2, 5, 16, 12), dtype=np.float32)
-check(lambda nn: Decoder(nn, 5, 6, 3, thin=2), [fine, rng.standard_normal((2, 6, 4, 3), dtype=np.float32)])
+coarse = rng.standard_normal((2, 6, 4, 3), dtype=np.float32)
+check(lambda nn: Decoder(nn, 5, 6, num_classes=3, thin=2), [fine, coarse])
 
 # %% jupyter={"source_hidden": true}
 # Figure: DeepLab v3+
 parts = {"block 1": "backbone.layer1", "block 4": "backbone.layer4", "ASPP": "aspp",
-         "thinned": "finer", "3×3": "decoder.0", "3×3 ": "decoder.1", "score": "decoder.2"}
-fig = figures.layer_diagram(shapes(published("deeplabv3plus"), parts), height=1.6, skips=[(1, 4, "1×1"), (3, 5, "enlarged")])
-figures.show(fig, alt="The image, maps at a quarter and a sixteenth, ASPP's 256 channels at a "
-    "sixteenth; block 1 thinned to 48 channels; both joined at a quarter, then 21 scores.", dpi=75)
+         "3×3": "decoder.0", "3×3 ": "decoder.1", "score": "decoder.2"}
+blocks = shapes(published("deeplabv3plus"), parts)
+blocks.insert(4, ("stacked", 304, 64, 64))
+fig = figures.layer_diagram(blocks, [None, None, None, "enlarge", None, None, None],
+    height=1.6, skips=[(1, 4, "1×1 to 48")])
+figures.show(
+    fig, alt="The image, maps at a quarter and a sixteenth, ASPP's 256 channels at a sixteenth; "
+    "block 1 thinned to 48 channels; both joined at a quarter, then 21 scores.",
+    dpi=80,
+)
 
 # %% [markdown]
 # **Predict, then run.** Both networks have a 3×3 convolution to 256 channels and a layer of scores. How many parameters does v3+ have more?
@@ -806,8 +894,10 @@ print(f"by hand {more:,}, library {plus:,} − {plain:,} = {plus - plain:,}")
 # %% [markdown]
 # ## 11 · HRNet (2019)
 #
-# All others go down and come back. HRNet never gives up the fine map: a **stem** of two 3×3 convolutions of stride 2, then four **stages**. Each stage adds one coarser map beside the
+# The others give up the fine map at first. HRNet never gives up the fine map: a **stem** of two 3×3 convolutions of stride 2, then four **stages**. Each stage adds one coarser map beside the
 # others, and repeats blocks that work on every resolution and then **exchange**: each map becomes the sum of all, brought to its size.
+
+# **Predict, then run.** Three maps become three maps. How many ways lead from map to map, and how many of them have nothing to learn?
 
 # %%
 class Exchange(Block):
@@ -835,40 +925,50 @@ def way(nn, inputs, outputs, halvings):
 
 
 def total(nn, ways, maps, like):
-    size, parts = tuple(like.shape[-2:]), [way(x) for way, x in zip(ways, maps, strict=True)]
-    parts = [p if tuple(p.shape[-2:]) == size else nn.interpolate(p, size, mode="bilinear") for p in parts]
-    y = parts[0]
-    for part in parts[1:]:
-        y = y + part
+    size, y = tuple(like.shape[-2:]), None
+    for one, x in zip(ways, maps, strict=True):
+        part = one(x)
+        if tuple(part.shape[-2:]) != size:
+            part = nn.interpolate(part, size, mode="bilinear")
+        y = part if y is None else y + part
     return y
 
 # %%
-maps = [rng.standard_normal((2, 3 * 2**k, 16 // 2**k, 8 // 2**k), dtype=np.float32) for k in range(3)]
+maps = [rng.standard_normal((2, c, h, w), dtype=np.float32)
+        for c, h, w in ((3, 16, 8), (6, 8, 4), (12, 4, 2))]
 check(lambda nn: Exchange(nn, [3, 6, 12]), maps, lambda nn: hrnet.Fuse(nn, [3, 6, 12]))
+ways = [one for row in Exchange(nn, [3, 6, 12]).ways for one in row]
+print(len(ways), "ways,", sum(type(one).__name__ == "Identity" for one in ways), "of them nothing")
 
 # %% jupyter={"source_hidden": true}
 # Figure: the four stages
 fig, ax = plt.subplots(figsize=(9.6, 4.6))
-columns = [("stem", 0.3, 1), ("stage 1", 1.5, 1), ("stage 2", 3.0, 2), ("stage 3", 4.7, 3), ("stage 4", 6.4, 4)]
-repeats = ["2 convs", "4 blocks", "× 1", "× 4", "× 3"]
-for (name, x, count), (_, before_x, before), text in zip(columns, [(None, None, 0), *columns], repeats):
+columns = [("stem", 0.3, 1), ("stage 1", 1.5, 1), ("stage 2", 3.0, 2),
+           ("stage 3", 4.7, 3), ("stage 4", 6.4, 4)]
+before = [(None, None, 0), *columns[:-1]]
+repeats = ["2 convs", "4 blocks", "1 exchange", "4 exchanges", "3 exchanges"]
+for (name, x, count), (_, left, sources), text in zip(columns, before, repeats, strict=True):
     ax.text(x + 0.4, 0.75, f"{name}\n{text}", ha="center", va="bottom")
     for k in range(count):
         high = 0.9 / 2 ** (k / 2)
         ax.add_patch(plt.Rectangle((x, -k - high / 2), 0.8, high, fc="#56B4E9", ec="#333333"))
-        for a in range(before):
-            arrow = {"arrowstyle": "-|>", "color": ("#333333", "#D55E00", "#009E73")[(k > a) + 2 * (k < a)]}
-            ax.annotate("", (x, -k), (before_x + 0.8, -a), arrowprops=arrow)
+        for a in range(sources):
+            colour = ("#333333", "#D55E00", "#009E73")[(k > a) + 2 * (k < a)]
+            arrow = {"arrowstyle": "-|>", "color": colour}
+            ax.annotate("", (x, -k), (left + 0.8, -a), arrowprops=arrow)
 for k in range(4):
     ax.text(7.4, -k, f"1/{4 * 2**k}: {18 * 2**k} channels (W18)", va="center")
 ax.set(xlim=(0.2, 9.9), ylim=(-3.6, 1.5))
 ax.axis("off")
-figures.show(fig, alt="Columns for the stem and four stages, with one, one, two, three and four "
-    "blocks below each other, the lower ones smaller; arrows lead from every block to every block "
-    "of the next column.", dpi=80)
+figures.show(
+    fig, alt="Columns for the stem and four stages, with one, one, two, three and four blocks "
+    "below each other, the lower ones smaller; arrows lead from every block to every "
+    "block of the next column.",
+    dpi=80,
+)
 
 # %% [markdown]
-# Black arrows keep the size, orange ones halve it, green ones enlarge. At the end the four maps are enlarged to 1/4 and stacked (HRNetV2). Published for 19 classes: 9,641,119 parameters for W18
+# Black arrows keep the size, orange ones halve it once or more, green ones enlarge. Before each exchange stand four residual blocks for each map. At the end the four maps are enlarged to 1/4 and stacked (HRNetV2). Published for 19 classes: 9,641,119 parameters for W18
 # and 65,859,379 for W48.
 
 # %%
@@ -879,15 +979,18 @@ for name in ("hrnet_w18", "hrnet_w48"):
 # ## 12 · All of them, trained alike
 #
 # `python -m segedu family` trains every network of the library with the same pictures, steps and learning rate, scores each once on test pictures, and times it. The record below is such a
-# run: drawn streets of 64×64, an **eighth** of the published channels, 150 steps, one seed, on one thread of a CPU. Milliseconds are processor time.
+# run: drawn streets of 64×64, an **eighth** of the published channels, 150 steps, one seed, on one thread of a CPU that had other work, too. Milliseconds are processor time: of one image forward, and of a
+# training step with four. *Full width*: the parameters with all channels, for the nine classes of these streets.
 
 # %%
 path = Path("../benchmarks/records/family-street-amd-epyc.json")
 record = json.loads(path.read_text(encoding="utf-8"))
 print(record["command"], "·", record["hardware"], "·", record["date"][:10])
-print(record["settings"]["steps"], "steps; images:", record["images"])
+print(record["settings"]["steps"], "steps; images:", record["images"], end="; ")
+print("processes running before:", record["load_before"])
 print(f"the commonest class everywhere: mean IoU {record['commonest_class']:.1%}\n")
-print(f"{'network':18}{'mean IoU':>9}{'parameters':>12}{'full width':>14}{'image, ms':>11}{'step, ms':>10}")
+heads = ("mean IoU", "parameters", "full width", "image, ms", "step, ms")
+print(f"{'network':18}{heads[0]:>9}{heads[1]:>12}{heads[2]:>14}{heads[3]:>11}{heads[4]:>10}")
 runs = sorted(record["runs"], key=lambda run: -run["mean_iou"])
 for run in runs:
     print(f"{run['network']:18}{run['mean_iou']:9.1%}{run['parameters']:12,}", end="")
@@ -908,13 +1011,18 @@ fig, axes = plt.subplots(1, 3, figsize=(10, 5.4), sharey=True)
 names = [run["network"] for run in runs][::-1]
 for ax, key, title, scale in zip(
     axes, ("mean_iou", "parameters", "step_s"),
-    ("mean IoU, %", "parameters, thousands", "one training step, ms"), (100, 1e-3, 1e3), strict=True):
+    ("mean IoU, %", "parameters, thousands", "one training step, ms"), (100, 1e-3, 1e3),
+    strict=True,
+):
     ax.barh(names, [scale * run[key] for run in runs][::-1], color="#56B4E9", edgecolor="#333333")
     ax.set_title(title)
 axes[1].set_xscale("log")
 fig.tight_layout()
-figures.show(fig, alt="Bars for sixteen networks, sorted by mean IoU from 48 down to 4 per cent, "
-    "beside their parameters and the time of a step, which follow no such order.", dpi=80)
+figures.show(
+    fig, alt="Bars for sixteen networks, sorted by mean IoU from 48 down to 4 per cent, beside "
+    "their parameters and the time of a step, which follow no such order.",
+    dpi=80,
+)
 
 # %% [markdown]
 # A table measures a recipe as much as a network. All began with PyTorch's first weights, none with weights learnt on a million photographs, as most of the papers did. Look at U-Net's row, class
@@ -922,10 +1030,10 @@ figures.show(fig, alt="Bars for sixteen networks, sorted by mean IoU from 48 dow
 
 # %%
 unet = next(run for run in runs if run["network"] == "unet")
-print({name: round(iou, 2) for name, iou in unet["iou"].items()})
+print([f"{name} {iou:.2f}" for name, iou in unet["iou"].items() if iou > 0.01])
 
 # %% [markdown]
-# Most classes were never found. Lecture 13 showed a reason: with those first weights the image hardly reaches the scores of a network without batch normalisation. He's are $\sqrt 6$ times as
+# AlexNet is where the commonest class is, and U-Net found two classes. Lecture 13 showed a reason: with those first weights the image hardly reaches the scores of a network without batch normalisation. He's are $\sqrt 6$ times as
 # large. **Predict, then run.** The same U-Net, pictures and steps with larger weights: does its score change by points, or by a factor?
 
 # %%
@@ -943,7 +1051,8 @@ print("more than one and a half times as much:", larger > 1.5 * unet["mean_iou"]
 print(f"PyTorch's first weights {unet['mean_iou']:.1%}, larger ones {larger:.1%}")
 
 # %% [markdown]
-# So distrust a ranking by a few points, one seed, one recipe. Published figures, each with its own recipe, are in lectures 12, 13 and 15. Records of other machines, if there are any:
+# So distrust a ranking by a few points, one seed, one recipe. Published figures, each with its own recipe, are in lectures 12, 13 and 15. With a GPU, `python -m segedu family --help` shows how
+# to fill the table at full width on CamVid; that has not been run yet. Records of other machines, if there are any:
 
 # %% tags=["nbval-ignore-output"]
 others = [other for other in sorted(path.parent.glob("family-*.json")) if other != path]
@@ -958,18 +1067,18 @@ if not others:
 # %% [markdown]
 # ## 13 · Real streets
 #
-# If the CamVid data set is on this machine, the pyramid network learns a little of it: crops of 180×240, half the size of the frames each way.
+# If the CamVid data set is on this machine, the pyramid network learns a little of it, from crops of 128×160 pixels of forty frames.
 
 # %% tags=["real-data"]
 from segedu.data import camvid
-from segedu.data.augment import Crop
+from segedu.training.kept import Kept
 
 if camvid.available():
     frames = data.open_dataset("camvid", "train")
     small = Pyramid(engines.get("torch"), len(frames.classes), width=1 / 16)
     initialise(small, np.random.default_rng(0))
-    some = training.trainer.Kept(frames, 40)
-    learner = training.Trainer(small, some, crop=(180, 240), steps=60, lr=0.01, schedule="poly")
+    some = Kept(frames, 40)
+    learner = training.Trainer(small, some, crop=(128, 160), steps=120, lr=0.01, schedule="poly")
     learner.fit(show=False)
     test_image, test_labels = data.open_dataset("camvid", "test")[0]
     guess = training.predict(small, test_image)
@@ -982,10 +1091,15 @@ else:
 # Figure: a real street
 if camvid.available():
     fig = figures.images_row(
-        [test_image, figures.overlay(test_image, guess, frames.palette)], titles=["CamVid test", "predicted"])
+        [test_image, figures.overlay(test_image, guess, frames.palette)],
+        titles=["CamVid test", "predicted"],
+    )
     figures.label_legend(fig, frames.classes, frames.palette)
-    figures.show(fig, alt="A frame of CamVid beside the same frame with the predicted classes in "
-        "transparent colours.", dpi=80)
+    figures.show(
+        fig, alt="A frame of CamVid beside the same frame with the predicted classes in "
+        "colours.",
+        dpi=80,
+    )
 
 # %% [markdown]
 # ## 14 · Try it yourself (at home)
@@ -1011,7 +1125,7 @@ def seen(first=2, second=2):
 ipywidgets.interact(seen, first=(1, 9), second=(1, 9));
 
 # %% [markdown]
-# A still picture, for readers without a running kernel: rates 2 and 2, where three of four pixels near the middle are never seen.
+# A still picture, for readers without a running kernel: rates 2 and 2, where only every second row and column is ever seen.
 
 # %% jupyter={"source_hidden": true}
 # Figure: rates 2 and 2
@@ -1023,7 +1137,7 @@ seen(2, 2)
 # * **Padding that does not grow with the rate.** A 3×3 convolution keeps the size with padding $r$, not 1.
 # * **A stride left in a dilated block.** Then the map shrinks *and* the weights see pixels too far apart.
 # * **Unpooling to twice the size.** Odd maps come back one row short; hand over `output_size`.
-# * **Batch normalisation over a 1×1 mean with a batch of one.** It sees one value and makes it 0; train with at least two images.
+# * **Batch normalisation over a 1×1 mean with a batch of one.** One value has no spread: it is refused. Train with at least two images.
 # * **Adding maps of different channels or sizes.** First a convolution to equal channels, then enlarge, then add.
 # * **Concatenating where a sum was meant.** Shapes after it differ; so does the number of parameters.
 # * **Comparing published tables.** Other pictures, sizes, first weights, augmentation and splits: see section 12.
@@ -1031,7 +1145,7 @@ seen(2, 2)
 # %% [markdown]
 # ## Summary
 #
-# * Patch classifier and hypercolumns: linear steps change places, so work is shared.
+# * Patch classifier: dilation in place of stride shares the work of overlapping windows. Hypercolumns: enlarging and classifying change places.
 # * SegNet hands over indices; PSPNet means of the scene; the pyramid network and RefineNet coarse maps joined with finer ones.
 # * Atrous convolution gives a finer map with the same weights; DeepLab looks with several rates at once, and v3+ decodes with a fine map.
 # * HRNet keeps the fine map throughout and exchanges with coarser ones.
@@ -1041,18 +1155,20 @@ seen(2, 2)
 # ## Exercises
 #
 # 1. The window of 95×95: with kernels 4, 5, 4, 4 and a last one of 3, and a 2×2 pooling after each of the first four, check that one pixel is left.
-# 2. How many numbers do the five index arrays of SegNet hold for an image of 256×256, and how many would its five unpooled maps hold, had features been handed over before pooling?
+# 2. How many indices does SegNet hand over for an image of 256×256? And how many numbers, if it handed over the maps before each pooling?
 # 3. Write chained residual pooling with three links. How far does it reach?
 # 4. Which output stride and rates does `going_deeper(8)` give for block 4? Which does ASPP need there to see the same windows in the image as at 16?
 # 5. How many ways has the exchange of stage 4, and how many 3×3 convolutions of stride 2 are among them?
+# 6. Let `twice` enlarge by `nn.Upsample(scale_factor=2)` and a 3×3 convolution, and train again. What happens to the 16 numbers of section 6?
 #
 # <details><summary>Answers</summary>
 #
 # 1. 95 → 92 → 46 → 42 → 21 → 18 → 9 → 6 → 3 → 1.
-# 2. Per channel 128² + 64² + 32² + 16² + 8², so 64·16384 + 128·4096 + 256·1024 + 512·256 + 512·64 = 1,998,848 indices; the maps before pooling hold four times as many numbers, 7,995,392.
+# 2. 64·16384 + 128·4096 + 256·1024 + 512·256 + 512·64 = 1,998,848 indices; four times as many numbers, 7,995,392.
 # 3. Three kernels in the list; 6 pixels to each side, 13 in all.
 # 4. Stride 8: block 3 has rate 2, block 4 rate 4. ASPP needs 12, 24 and 36: a pixel of the map is half as wide.
 # 5. 4·4 = 16 ways, four of them nothing. Towards coarser maps: three ways of one halving, two of two, one of three: 3 + 4 + 3 = 10 convolutions.
+# 6. They become nearly equal: on our machine between 308 and 340. Each pixel then comes from the same kernel.
 #
 # </details>
 #

@@ -6,20 +6,22 @@ The text is searched, not parsed: what is written in an unusual way gives no clu
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from segedu.cuda.source import without_comments
 
 BRACKETS = r"\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"  # and what is in them
 
 
-def index_from_data(code: str, line: int | None, array: str) -> tuple[tuple[str, ...], bool]:
+def index_from_data(code: str, line: int | None, array: str, given: Collection[str]) -> tuple[tuple[str, ...], bool]:
     """The arrays that an index was read from, and whether the index is more than what was read: a formula of it.
 
-    They stand in the index's brackets, or where the variables of the index got their values.
+    They stand in the index's brackets, or where the variables of the index got their values. Only arrays that are
+    `given` to the kernel are data.
 
-    >>> index_from_data("long long to = where[i];\\ny[to] = x[i];", 2, "y")
+    >>> index_from_data("long long to = where[i];\\ny[to] = x[i];", 2, "y", ("where", "x", "y"))
     (('where',), False)
-    >>> index_from_data("y[truth[i] * classes + guess[i]] += 1;", 1, "y")
+    >>> index_from_data("y[truth[i] * classes + guess[i]] += 1;", 1, "y", ("truth", "guess", "y"))
     (('truth', 'guess'), True)
     """
     lines = without_comments(code).splitlines()
@@ -28,7 +30,8 @@ def index_from_data(code: str, line: int | None, array: str) -> tuple[tuple[str,
     others = re.findall(rf"\b\w+{BRACKETS}", here)  # a pointer into the array has another name
     index = (own or (others if len(others) == 1 else [""]))[0].strip()
     whole = index if "[" in index else re.sub(r"\b[A-Za-z_]\w*", lambda name: _read(name.group(0), before), index)
-    names = tuple(dict.fromkeys(re.findall(r"\b(\w+)\s*\[", whole)))
+    read = re.findall(r"(?<![\w.>])(\w+)\s*\[", whole)
+    names = tuple(dict.fromkeys(name for name in read if name in given))
     is_plain = re.fullmatch(rf"(\(\w[\w ]*\)\s*)?\w+{BRACKETS}", whole)
     steps = re.search(rf"\b{re.escape(index)}\s*([-+*/]=|\+\+|--)|(\+\+|--)\s*{re.escape(index)}\b", before)
     is_formula = not is_plain or (whole != index and steps is not None)

@@ -35,7 +35,7 @@ def _out_of_bounds(f: Fault, s: Scene, place: Place | None, who: str) -> tuple[s
 
 def _index_remedy(f: Fault, s: Scene, place: Place, is_negative: bool) -> str:
     is_shared = f.space in (SHARED, DYNAMIC)
-    names, is_formula = index_from_data(s.code, s.line(f.site), place.array)
+    names, is_formula = index_from_data(s.code, s.line(f.site), place.array, [name for name, _ in s.arrays])
     data, look = " and ".join(names), ", ".join(f"{name}.min() and {name}.max()" for name in names)
     if names and is_formula:
         return (

@@ -77,6 +77,9 @@ BOUNDS = [
     Wrong("a pointer moved by a label", 'extern "C" __global__ void k(const float* scores, const int* labels, float* y) {\n'
           "  const float* x = scores + threadIdx.x;\n  int label = labels[threadIdx.x];\n  y[threadIdx.x] = 1;\n  float v = x[label * 32]; // here\n  if (v < 0) y[0] = v;\n}",
           "out of bounds", lambda: (ones(4, 32), np.full(32, 4, np.int32), ones(32)), ("computed from data, labels",), "scores", 128),
+    Wrong("an index from an array that is no data", 'extern "C" __global__ void k(float* y, int width) {\n'
+          "  int size[2] = {4, width};\n  y[threadIdx.y * size[1] + threadIdx.x] = 1; // here\n}",
+          "out of bounds", lambda: (ones(4, 8), np.int32(9)), ("Test the index first",), "y", 32, block=(8, 4)),
     Wrong("two numbers at once at the end", 'extern "C" __global__ void k(const float2* x, float* y) {\n'
           "  float2 v = x[threadIdx.x]; // here\n  y[threadIdx.x] = v.x + v.y;\n}",
           "out of bounds", lambda: (ones(62), ones(32)), ("reads x[62]",), "x", 62),

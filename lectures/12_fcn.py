@@ -87,8 +87,8 @@ fig = figures.images_row(
 figures.label_legend(fig, classes, test.palette)
 figures.show(
     fig,
-    alt="A drawn street, its labels, and the commonest label of each cell of 4, 8, 16 and 32 pixels: "
-    "larger and larger squares, without poles from 8 on.",
+    alt="A drawn street, its labels, and the commonest label of each cell of 4, 8, 16 and 32 "
+    "pixels: larger and larger squares, without poles from 8 on.",
     dpi=85,
 )
 
@@ -163,7 +163,7 @@ for r in (4, 8, 16, 32):
 
 # %% tags=["real-data"]
 def pyramid_of_counts(labels, num_classes, strides=(2, 4, 8, 16, 32)):
-    """For each stride the label map of the commonest classes; height and width are filled up to 32."""
+    """For each stride the label map of the commonest classes; sizes are filled up to 32."""
     padded = np.pad(labels, [(0, -n % 32) for n in labels.shape], constant_values=num_classes)
     counts = (padded == np.arange(num_classes)[:, None, None]).astype(np.int16)
     for r in strides:
@@ -211,8 +211,8 @@ fig = figures.arrays_row(
 )
 figures.show(
     fig,
-    alt="Coarse scores -2 and 1, enlarged to 4 by 4; fine scores 1, -1, 1, -2 in each row; their sum "
-    "is above 0 in the third column only, which is framed.",
+    alt="Coarse scores -2 and 1, enlarged to 4 by 4; fine scores 1, -1, 1, -2 in each row; their "
+    "sum is above 0 in the third column only, which is framed.",
 )
 
 # %% [markdown]
@@ -470,8 +470,9 @@ fig = figures.layer_diagram(
 )
 figures.show(
     fig,
-    alt="FCN-8s as a row of blocks: the image, pool3, pool4, pool5, the upper layers, scores, and two "
-    "sums that grow to the logits; an arrow leads from pool4 to the first sum, one from pool3 to the second.",
+    alt="FCN-8s as a row of blocks: the image, pool3, pool4, pool5, the upper layers, scores, and "
+    "two sums that grow to the logits; an arrow leads from pool4 to the first sum, another from "
+    "pool3 to the second.",
 )
 
 # %% [markdown]
@@ -495,8 +496,8 @@ compare.arrays(nn.array(by_layers), fuse_numpy(s32, pool4, T, W[:, :, 0, 0], b),
 for stride, name in ((32, "fcn32s"), (16, "fcn16s"), (8, "fcn8s")):
     with nn.shapes_only():
         ours = FCN(nn, 21, stride, **published)
-    library = models.build(name, num_classes=21)
-    print(f"{name:6} ours {models.count_parameters(ours):,}   library {models.count_parameters(library):,}")
+    counts = [models.count_parameters(m) for m in (ours, models.build(name, num_classes=21))]
+    print(f"{name:6} ours {counts[0]:,}   library {counts[1]:,}")
 
 # %% [markdown]
 # Fewer: the last enlargement has $21 \cdot 21 \cdot (2r)^2$ weights, and $r$ falls from 32 to 8. Enlarging by 32 at once costs 1,806,336 of them; they hold 21 tents and zeros at the
@@ -536,7 +537,7 @@ compare.arrays(our_logits, logits, length=1000, name="logits")
 
 # %%
 apart = {name: abs(our_grads[name] - grads[name]).max() / abs(grads[name]).max() for name in grads}
-print(f"{len(apart)} gradients, each within 1e-3 of its largest number:", max(apart.values()) < 1e-3)
+print(f"{len(apart)} gradients, each within 1e-3 of its largest:", max(apart.values()) < 1e-3)
 print("loss within 1e-5:", abs(our_loss - loss) < 1e-5)
 
 # %% [markdown]
@@ -612,11 +613,12 @@ matrices = {stride: training.evaluate(model, test).matrix for stride, model in f
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 # Figure: learning curves
-fig = figures.learning_curve(*(history for _, history in trained.values()), names=["32s", "16s", "8s"])
+histories = [history for _, history in trained.values()]
+fig = figures.learning_curve(*histories, names=["32s", "16s", "8s"])
 figures.show(
     fig,
-    alt="Learning curves of the three networks: all losses fall; that of FCN-8s ends lowest and its "
-    "mean IoU highest, that of FCN-32s the other way round.",
+    alt="Learning curves of the three networks: all losses fall; that of FCN-8s ends lowest and "
+    "its mean IoU highest, that of FCN-32s the other way round.",
 )
 
 # %% [markdown]
@@ -668,7 +670,8 @@ print("IoU of pole below 20 even in FCN-8s:", iou(matrices[8])[classes.index("po
 guesses = {stride: training.predict(model, image) for stride, model in fcn.items()}
 fig = figures.images_row(
     [image, *(figures.colourise(g, test.palette) for g in guesses.values()),
-     figures.colourise(truth, test.palette), *(figures.error_map(g, truth) for g in guesses.values())],
+     figures.colourise(truth, test.palette),
+     *(figures.error_map(g, truth) for g in guesses.values())],
     ["picture", "FCN-32s", "FCN-16s", "FCN-8s", "labels", *["wrong pixels"] * 3],
     columns=4, height=1.6,
 )

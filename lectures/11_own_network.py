@@ -188,7 +188,7 @@ compare.arrays(np.stack([w.grad, b.grad, x.grad]), right, name="gradients of w, 
 # %% [markdown]
 # ## 4 · Four operators, and a first network
 #
-# Arrays instead of numbers. A matrix product (rows: pixels; columns: features), a bias, ReLU, and the mean cross-entropy of lecture 06. Each is one line forward and one line backward.
+# Arrays instead of numbers. A matrix product (rows: pixels; columns: features), a bias, ReLU, and the mean cross-entropy of lecture 06. Each says what it computes, and how a gradient goes back.
 #
 # **Predict, then run.** A bias has one number a column, and is added to each of $P$ rows. What must its gradient do with the $P$ parts?
 
@@ -621,7 +621,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Zeros at the image's edge cost a little, so the measured factor lies below the expected one. Batch normalisation repairs the size after each layer, whatever
+# The expectation is an average over many weights; one draw of sixteen channels comes near it. Batch normalisation repairs the size after each layer, whatever
 # the first weights.
 
 # %% [markdown]
@@ -1177,7 +1177,7 @@ figures.show(
 )
 
 # %% [markdown]
-# Poles, signs and people cover few pixels, and a mean over pixels hardly hears them: lecture 06 has weights for that. `segedu.training.Trainer` is this loop with validation, checkpoints and a live curve; the networks of
+# Poles and people cover few pixels, and a mean over pixels hardly hears them: lecture 06 has weights for that. `segedu.training.Trainer` is this loop with validation, checkpoints and a live curve; the networks of
 # lectures 12 to 14 are blocks like `PixelNet`, only larger.
 
 # %% [markdown]

@@ -351,7 +351,7 @@ for k in range(4):
 ax.plot([], [], color="#D55E00", label="max pool 2×2")
 ax.plot([], [], color="#009E73", label="transposed conv 2×2, stride 2")
 ax.plot([], [], color="#999999", label="crop and concatenate")
-ax.text(9.0, 0.5, "score: 2 of 388²", va="center")
+ax.text(9.2, 0.15, "score: 2×388²", va="center")
 ax.legend(loc="lower left", fontsize=11)
 figures.show(
     fig,

@@ -495,6 +495,7 @@ initialise(ours, np.random.default_rng(0))
 trainer = training.Trainer(ours, tables, steps=steps, batch=batch, lr=0.01, schedule="poly")
 history = trainer.fit(show=False)
 print(f"{models.count_parameters(ours):,} parameters")
+print(f"full width, 4 categories: {models.count_parameters(published('pyramid', 4)):,}")
 
 # %%
 scores = trainer.evaluate(new_tables)

@@ -799,7 +799,7 @@ for chosen, value in remains.items():
     print(f"{value:5.1f}  {' + '.join(names[k] for k in chosen)}")
 
 # %% [markdown]
-# Far worse. The three votes were trained together and share the work: none of them is a segmentation by itself.
+# Far worse. The three votes were trained together and share the work: none of them alone says what the network says.
 
 # %% [markdown]
 # ## 14 · Real streets

@@ -27,6 +27,7 @@
 # | 12 | [FCN-32s, 16s, 8s](12_fcn.ipynb) | VGG16 made convolutional, the skip fusion, three networks trained alike | 80 |
 # | 13 | [U-Net](13_unet.ipynb) | a network for thirty pictures of cells: crop and concatenate, elastic deformation, weighted borders, overlapping tiles | 90 |
 # | 14 | [The family](14_the_family.ipynb) | SegNet, PSPNet, RefineNet, DeepLab, HRNet and others: each one's own block, all trained alike | 100 |
+# | 15 | [Capstone: train on the GPU](15_capstone.ipynb) | floors, splits that do not leak, runs in pieces, three seeds, a leaderboard | 90 |
 #
 # Lectures 01 to 07 each have a section *The kernel in CUDA C*. Leave it out at first, and come back after lecture 08; it takes 10 minutes more.
 #

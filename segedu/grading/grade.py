@@ -263,5 +263,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nStopped. {known} results are kept in {options.out}; run the same command again to go on.")
         return 130
     overview = report.write(found, options.out, masters())
-    print("\n".join(report.lines(overview, options.explain and (options.only or [r.student for r in found]))))
+    explained = (options.only or [result.student for result in found]) if options.explain else ()
+    print("\n".join(report.lines(overview, explained)))
     return 0

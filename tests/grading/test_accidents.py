@@ -8,7 +8,7 @@ import pytest
 
 from segedu.grading import results
 from segedu.grading.cells import question, role
-from segedu.grading.grade import grade
+from segedu.grading.grade import grade, main
 from segedu.grading.release import exercise
 from tests.grading.submissions import TINY, perfect, put, question_of, solution, with_answer
 
@@ -167,3 +167,11 @@ def test_what_was_graded_is_not_graded_again_until_it_changes(tmp_path):
     (again,) = grade(tmp_path / "class", tmp_path / "report", solutions=TINY)
     assert kept.warnings == ["kept"]
     assert (again.warnings, again.earned) == ([], FULL - 1)
+
+
+@pytest.mark.parametrize("explain", [[], ["--explain"]])
+def test_the_command_says_where_the_report_is_and_what_ran_only_when_asked(tmp_path, capsys, explain):
+    (tmp_path / "class" / "anna").mkdir(parents=True)
+    (tmp_path / "class" / "anna" / "hw.ipynb").write_text("no notebook")
+    assert main([str(tmp_path / "class"), "--out", str(tmp_path / "report"), "--workers", "1", *explain]) == 0
+    assert ("kernels started" in capsys.readouterr().out) == bool(explain)

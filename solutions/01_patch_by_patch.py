@@ -172,7 +172,7 @@ compare.raises(output_size, ValueError, (9, 4), (3, 3), (3, 3), (0, 0), (2, 2), 
 #
 # $$y_{nmij} = \text{bias}_m + \sum_c \sum_{0 \le a < h} \sum_{0 \le b < w} w_{mcab}\; x_{\,n,\; c,\; is + a,\; jt + b}$$
 #
-# Loops over the h·w places of the kernel are welcome; with loops over pixels the last check takes too long.
+# Loops over the h·w places of the kernel are welcome. With loops over pixels, too, the last check takes longer than it may, 5 seconds.
 #
 # Example: x is one row 1, 2, 3, 4, the kernel one row 10, 1, bias 0, stride (1, 2): the result is 12, 34.
 #
@@ -180,7 +180,7 @@ compare.raises(output_size, ValueError, (9, 4), (3, 3), (3, 3), (0, 0), (2, 2), 
 # <details><summary>Hint 2</summary>For one place (a, b) of the kernel, take the pixel that it meets in every window: `padded[:, :, a : a + s * rows : s, b : b + t * columns : t]`, an array of N×C×rows×columns.</details>
 # <details><summary>Hint 3</summary>`np.einsum("mc,ncij->nmij", weight[:, :, a, b], pixel)` mixes the channels of every pixel. Add up over (a, b).</details>
 
-# %% segedu={"role": "answer", "question": "conv2d"}
+# %% segedu={"role": "answer", "question": "conv2d", "seconds": 5}
 def conv2d(x, weight, bias, stride, padding):
     """x: N×C×H×W, weight: M×C×h×w, bias: M; stride, padding: pairs. Returns N×M×rows×columns."""
     ### BEGIN SOLUTION
@@ -227,8 +227,8 @@ for (h, w), stride, padding in [((3, 2), (1, 2), (2, 0)), ((1, 4), (3, 1), (0, 3
     compare.with_torch(conv2d, x, weight, bias, stride, padding, reference=F.conv2d).check()
 
 # %% segedu={"role": "hidden", "question": "conv2d", "points": 2}
-# a picture of 200×300: whole arrays, no loops over pixels
-x, weight = rng.standard_normal((1, 3, 200, 300), dtype=np.float32), rng.standard_normal((8, 3, 3, 3), dtype=np.float32)
+# a picture of 300×400: whole arrays, no loops over pixels
+x, weight = rng.standard_normal((1, 3, 300, 400), dtype=np.float32), rng.standard_normal((8, 3, 3, 3), dtype=np.float32)
 bias = rng.standard_normal(8, dtype=np.float32)
 compare.with_torch(conv2d, x, weight, bias, (1, 1), (1, 1), reference=F.conv2d).check()
 

@@ -90,7 +90,7 @@ def test_indices_slices_and_ends_behave_as_in_lists():
     [
         ({"length": 0}, ValueError, "length=0"),
         ({"size": 3}, ValueError, "size=3"),
-        ({"colour": "red"}, TypeError, "colour"),
+        ({"colour": "red"}, ValueError, "colour"),
     ],
 )
 def test_illegal_options_are_refused(options, error, message):

@@ -45,7 +45,7 @@ MUTANTS = [
     backward("channels of the groups mixed", old="dweight = weight_gradient(images,", new=f"dweight = weight_gradient({SHUFFLED.format('images')},"),
     sums("conv2d_backward", "the gradient of the bias is a mean over pixels", old="grads.sum((2, 3)).sum(0)", new="grads.mean((2, 3)).sum(0)"),
     sums("conv2d_backward", "a gradient of the bias though there is none", old="None if bias is None else grads", new="grads"),
-    sums("conv2d_backward", "only the last strip for the weight", old="sums += column @ grads", new="sums[...] = column @ grads"),
+    sums("conv2d_backward", "only the last strip for the weight", old="sums += grads @ column", new="sums[...] = grads @ column"),
     sums("conv2d_backward", "overlapping windows overwrite each other", inside="spread_by_adding", old="add=True", new="add=False"),
     sums("conv2d_backward", "elements of a window in wrong order", inside="phase_filters", old="split[:, :, :, ::-1, :, ::-1]", new="split"),
     sums("conv2d_backward", "rows and columns of a cell exchanged", inside="phase_filters", old="transpose(0, 2, 4, 6, 1, 3, 5)", new="transpose(0, 2, 6, 4, 1, 3, 5)"),

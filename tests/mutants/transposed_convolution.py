@@ -45,6 +45,6 @@ MUTANTS = [
     sums("conv_transpose2d_backward", "the gradient of the bias is a mean over images", old="grads.sum((2, 3)).sum(0)", new="grads.sum((2, 3)).sum(0) / max(1, len(grads))"),
     sums("conv_transpose2d_backward", "elements of the gradient in wrong order", inside="from_phase_filters", old="split[..., ::-1, ::-1]", new="split"),
     sums("conv_transpose2d_backward", "groups exchanged in the gradient", inside="from_phase_filters", old="split[..., ::-1, ::-1]", new="split[::-1, ..., ::-1, ::-1]"),
-    sums("conv_transpose2d_backward", "only the last strip for the weight", old="sums += column @ grads", new="sums[...] = column @ grads"),
+    sums("conv_transpose2d_backward", "only the last strip for the weight", old="sums += grads @ column", new="sums[...] = grads @ column"),
     sliding("conv_transpose2d_backward", "cells before the image are not 0", inside="gather", old="target[..., to_rows, : to_columns.start] = 0", new="target[..., to_rows, : to_columns.start] = 1"),
 ]  # fmt: skip

@@ -37,10 +37,20 @@ def one_hot_by_torch(labels, num_classes):
     return vectors[..., :num_classes].permute(0, 3, 1, 2).float()
 
 
-def quality(guess, truth):
-    """The library's PQ, SQ and RQ of the things numbered in `guess` and `truth`."""
+def judged(guess, truth):
+    """What the library says of the things numbered in `guess` and `truth`."""
     found = numpy_ops.panoptic_quality(((guess > 0) * 1, guess), ((truth > 0) * 1, truth), num_classes=2)
-    return np.array([found.pq[1], found.sq[1], found.rq[1]])
+    return np.array(found)[:, 1]
+
+
+def quality(guess, truth):
+    """PQ, SQ and RQ."""
+    return judged(guess, truth)[:3]
+
+
+def counts(guess, truth):
+    """True positives, false positives, false negatives."""
+    return judged(guess, truth)[3:]
 
 
 def block(number, top, left, bottom, right):
@@ -204,19 +214,19 @@ pq = (5 / 6 + 3 / 4) / (2 + 1 / 2 + 2 / 2)
 found, here, there = tp + fp, len(np.unique(answer)) - 1, len(np.unique(truth)) - 1
 assert found == here, "every apple of the answer is a TP or an FP: the two must add up to their number"
 assert tp + fn == there, "every true apple is a TP or an FN: the two must add up to their number"
-right = numpy_ops.panoptic_quality(((answer > 0) * 1, answer), ((truth > 0) * 1, truth), num_classes=2)
-assert tp != right.true_positives[1] + 1, "one match too many: is each IoU greater than ½, or does one only equal it?"
-assert tp == right.true_positives[1], "TP is not right: count the pixels of each pair, whatever its numbers"
+right = counts(answer, truth)[0]
+assert tp != right + 1, "one match too many: is each IoU greater than ½, or does one only equal it?"
+assert tp == right, "TP is not right: count the pixels of each pair, whatever its numbers"
 print("TP, FP and FN are right")
 
 # %% segedu={"role": "check", "question": "orchard", "points": 2}
 # panoptic quality
-sq, rq = right.sq[1], right.rq[1]
+right, sq, rq = quality(answer, truth)
 assert abs(pq - sq) > 0.001, "that is the segmentation quality, SQ: what was missed does not count in it"
 assert abs(pq - rq) > 0.001, "that is the recognition quality, RQ: how well is outlined what was found?"
-whole = sq * 2 / (2 + 1 + 2)
-assert abs(pq - whole) > 0.001, "false positives and false negatives count one half each"
-assert abs(pq - right.pq[1]) < 0.001, "not right: add up the IoU of the matches, then divide by TP + FP/2 + FN/2"
+hits, false, missed = counts(answer, truth)
+assert abs(pq - sq * hits / (hits + false + missed)) > 0.001, "false positives and false negatives count one half each"
+assert abs(pq - right) < 0.001, "not right: add up the IoU of the matches, then divide by TP + FP/2 + FN/2"
 print("the panoptic quality is right")
 
 # %% [markdown]

@@ -37,7 +37,7 @@ def close(actual, expected, relative, scale=0.0):
     assert abs(actual - expected).max() <= relative * max(abs(expected).max(), scale)
 
 
-def agrees(ours, theirs, images, labels, alive=True):
+def agrees(ours, theirs, images, labels, alive=True, gradient=NETWORK_GRADIENT):
     logits, loss = loss_of(ours, images, labels)
     expected, expected_loss = loss_of(theirs, images, labels)
     close(logits, expected, NETWORK_LOGITS)
@@ -47,8 +47,7 @@ def agrees(ours, theirs, images, labels, alive=True):
     largest = max(abs(grad).max() for grad in theirs.values())
     for name, grad in theirs.items():
         assert grad.any() or not alive, f"{name} has no gradient: the test would see nothing"
-        # small gradients are sums of large terms that cancel: their rounding has the size of the terms
-        close(ours[name], grad, NETWORK_GRADIENT, scale=0.1 * largest)
+        close(ours[name], grad, gradient, scale=1e-4 * largest)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +73,8 @@ def test_logits_loss_and_gradients_at_more_sizes_and_widths(pair, rng, name, siz
     labels = rng.integers(0, 3, (3, *size))
     large = max(size) > 16  # else the statistics of a batch are those of three values, and some ReLUs let nothing pass
     networks = (model.train(large) for model in pair(name, num_classes=3, width=1 / 16, in_channels=2))
-    agrees(*networks, images, labels, alive=large)
+    # maps of a single value average no rounding: seen at 1.6 times the tolerance of larger images
+    agrees(*networks, images, labels, alive=large, gradient=NETWORK_GRADIENT * (1 if large else 10))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 
 import asyncio
 import runpy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,5 +23,6 @@ def test_a_kernel_s_replies_are_sent_at_once(monkeypatch):
 
     monkeypatch.setattr(websocket.KernelWebsocketHandler, "open", usual_open)
     runpy.run_path(str(ROOT / "etc" / "jupyter" / "jupyter_server_config.py"))
-    asyncio.run(websocket.KernelWebsocketHandler.open(Connection(), "7"))
+    with ThreadPoolExecutor(1) as own:  # a browser's loop may run in this thread
+        own.submit(asyncio.run, websocket.KernelWebsocketHandler.open(Connection(), "7")).result()
     assert calls == [("set_nodelay", True), ("open", "7")]

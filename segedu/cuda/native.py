@@ -99,6 +99,11 @@ class Library:
         for name in ("segedu_launch", "segedu_stop"):
             getattr(self._handle, name).argtypes = [c.c_void_p]
 
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            handle.segedu_release()
+
     def address_of(self, name: str) -> int:
         return c.cast(getattr(self._handle, name), c.c_void_p).value
 

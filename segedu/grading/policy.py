@@ -20,7 +20,7 @@ def refusals(source: str, allowed: tuple[str, ...] = ()) -> list[str]:
     `allowed` names modules that this exercise permits, such as "segedu.numpy_ops".
 
     >>> refusals("from torch.nn.functional import max_pool2d")
-    ['line 1: torch may not be used in this exercise: write it yourself']
+    ['line 1: torch.nn.functional.max_pool2d may not be used in this exercise: write it yourself']
     """
     if is_cuda(source):
         return []

@@ -30,7 +30,6 @@
 
 # %%
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,6 +40,7 @@ from segedu import compare, data, engines, figures, models, numpy_ops, training
 from segedu.models import hrnet, refinenet, weights
 from segedu.models.blocks import Block, Network
 from segedu.models.initial import initialise
+from segedu.notebooks import ROOT
 
 figures.use_style()
 rng = np.random.default_rng(14)
@@ -984,7 +984,7 @@ for name in ("hrnet_w18", "hrnet_w48"):
 # training step with four. *Full width*: the parameters with all channels, for the nine classes of these streets.
 
 # %%
-path = Path("../benchmarks/records/family-street-amd-epyc.json")
+path = ROOT / "benchmarks" / "records" / "family-street-amd-epyc.json"
 record = json.loads(path.read_text(encoding="utf-8"))
 print(record["command"], "·", record["hardware"], "·", record["date"][:10])
 print(record["settings"]["steps"], "steps; images:", record["images"], end="; ")

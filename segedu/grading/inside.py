@@ -69,4 +69,5 @@ def prepare(names: Sequence[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.write = tap.limited(stream.write)
     shell.display_formatter.format = tap.counted(shell.display_formatter.format)
-    shell.events.register("pre_run_cell", tap.open)
+    for moment in ("pre_execute", "post_execute"):  # after a cell its reply is formed
+        shell.events.register(moment, tap.open)

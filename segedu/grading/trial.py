@@ -20,8 +20,11 @@ class Trial:
 
     def __init__(self) -> None:
         from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
 
-        self.shell = InteractiveShell()
+        config = Config()
+        config.HistoryManager.enabled = False  # no file that other shells hold
+        self.shell = InteractiveShell(config=config)
         self.printed = io.StringIO()
 
     def run(self, source: str) -> BaseException | None:

@@ -132,6 +132,16 @@ def same_shape(array: np.ndarray, shape: Sequence[int], name: str, like: str) ->
         raise ValueError(f"{name} has shape {tuple(array.shape)}; it must have the shape of {like}, {tuple(shape)}")
 
 
+def gradient_of_number(grad_output: object) -> None:
+    """Refuses a gradient that is no single number, for a loss that is one; arrays may lie on a GPU.
+
+    >>> gradient_of_number(np.ones(2))
+    Traceback (most recent call last):
+    ValueError: grad_output has shape (2,); it must have the shape of the loss, ()
+    """
+    same_shape(np.broadcast_to(0, np.shape(grad_output)), (), "grad_output", "the loss")
+
+
 def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
     """How many windows fit along an axis: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1.
 

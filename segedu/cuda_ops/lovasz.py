@@ -64,7 +64,7 @@ def _lovasz(
     """(loss, gradient); no gradient without `grad_output`."""
     pixels = pixels_of(logits, target, ignore_index)
     if grad_output is not None:
-        arguments.same_shape(np.broadcast_to(0, np.shape(grad_output)), (), "grad_output", "the loss")
+        arguments.gradient_of_number(grad_output)
     chosen, p = shared._chosen_classes(classes, pixels.classes), softmax_of_pixels(pixels)
     gradient = None if grad_output is None else xp().zeros(p.shape, p.dtype)
     groups = [slice(n, n + 1) for n in range(len(p))] if per_image else [slice(0, len(p))]

@@ -58,13 +58,13 @@ for address in (("1.1.1.1", 53), ("127.0.0.1", 22)):
         continue
     raise SystemExit("there is a network")"""
 PATCHES = """
-import builtins, numpy as np
+import numpy as np
 np.allclose = np.array_equal = lambda *a, **k: True
-builtins.isinstance = isinstance
 class Yes(np.ndarray):
     def __eq__(self, other): return np.ones(self.shape, bool).view(Yes)
     def __array_ufunc__(self, *a, **k): return True
 np.testing.assert_allclose = np.testing.assert_array_equal = lambda *a, **k: None"""
+ALWAYS_EQUAL = "return np.full_like(args[0], 7).view(Yes)"
 TRANSFORMER = """
 from IPython import get_ipython
 shell = get_ipython()
@@ -120,7 +120,7 @@ ATTACKS = (
     Attack(12, "20,000 displays", before="for i in range(20_000):\n    display(i)", ends=PASSED),
     Attack(13, "a file of 1 GB", before="open('big', 'wb').write(bytes(1 << 30))"),
     Attack(14, "input()", before="x = input()"),
-    Attack(22, "patched comparisons", before=PATCHES, useless=True),
+    Attack(22, "patched comparisons", before=PATCHES, inside=ALWAYS_EQUAL, useless=True),
     Attack(23, "an input transformer and a patched kernel", before=TRANSFORMER, useless=True, harms_itself=True),
     Attack(26, "reading solutions from the disk", before=LOOK_FOR_SOLUTIONS, ends=PASSED),
     Attack(27, "killing other processes", before=KILL_OTHERS, ends=PASSED | CRASHED),

@@ -96,7 +96,7 @@ def _lovasz(
     """(loss, gradient); no gradient without `grad_output`."""
     pixels = pixels_of(logits, target, ignore_index)
     if grad_output is not None:
-        arguments.same_shape(np.asarray(grad_output), (), "grad_output", "the loss")
+        arguments.gradient_of_number(grad_output)
     chosen = _chosen_classes(classes, pixels.classes)
     p = np.empty_like(pixels.scores)
     pixels.for_each_strip(lambda strip: softmax_of_strip(pixels, strip, p[strip[0], :, strip[1]]))

@@ -201,7 +201,7 @@ def _check(logits: object, target: object, smooth: float, ignore_index: int | No
     if not smooth >= 0:
         raise ValueError(f"smooth={smooth!r} must be at least 0")
     if grad_output is not None:
-        arguments.same_shape(np.broadcast_to(0, np.shape(grad_output)), (), "grad_output", "the loss")
+        arguments.gradient_of_number(grad_output)
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Lane:
         self.cells: list[str] = list(setup)
         self.kernel: SandboxedKernel | None = None
         self.starts, self.seconds = 0, SECONDS
+        self.start_seconds = 0.0
 
     def run(self, source: str, expression: str | None = None) -> Reply:
         """Run a cell; `expression` is then evaluated. Raises as `SandboxedKernel.run` does."""
@@ -49,7 +51,9 @@ class Lane:
         for _ in range(1 + len(self.cells)):
             self.close()
             self.starts += 1
+            started = time.monotonic()
             self.kernel = SandboxedKernel(self.sandbox, self.course, self.allowed)
+            self.start_seconds += time.monotonic() - started
             for cell in self.cells:
                 try:
                     self.kernel.run(cell, SECONDS)

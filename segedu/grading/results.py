@@ -46,6 +46,8 @@ class SubmissionResult:
     sandbox: str = "none"
     seconds: float = 0.0
     kernel_starts: int = 0
+    kernel_seconds: float = 0.0  # until the kernels that started were ready
+    cell_seconds: float = 0.0  # of all cells, what they waited for kernels left out
     checks: list[CheckResult] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)

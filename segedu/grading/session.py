@@ -29,6 +29,7 @@ class AnyLane(Protocol):
 
     where: str
     starts: int
+    start_seconds: float
     seconds: float
 
     def run(self, source: str) -> Reply: ...
@@ -67,6 +68,13 @@ class Session:
 
     def run(self, cell: NotebookNode) -> CheckResult | None:
         """Run one cell; returns the result of a check."""
+        started = time.monotonic()
+        try:
+            return self._run(cell)
+        finally:
+            self.result.cell_seconds += time.monotonic() - started
+
+    def _run(self, cell: NotebookNode) -> CheckResult | None:
         kind = role(cell)
         if kind in ("setup", "tools"):
             self._trusted(cell.source)
@@ -84,8 +92,13 @@ class Session:
         """End the kernels."""
         self._leave_lane()
         self.main.close()
-        self.result.kernel_starts += self.main.starts
-        self.main.starts = 0
+        self._count(self.main)
+        self.main.starts, self.main.start_seconds = 0, 0.0
+
+    def _count(self, lane: AnyLane) -> None:
+        self.result.kernel_starts += lane.starts
+        self.result.kernel_seconds += lane.start_seconds
+        self.result.cell_seconds -= lane.start_seconds
 
     def _setup(self, source: str) -> None:
         reply = self.main.run(source)
@@ -103,7 +116,7 @@ class Session:
     def _leave_lane(self) -> None:
         if self.lane is not self.main:
             self.lane.close()
-            self.result.kernel_starts += self.lane.starts
+            self._count(self.lane)
             self.lane = self.main
 
     def _explain(self, text: str) -> None:

@@ -1,0 +1,68 @@
+"""A class with known marks is graded with exactly these, whatever is handed in; and a wrong mark would be noticed."""
+
+import dataclasses
+
+import pytest
+
+from benchmarks import grading
+from segedu.grading import results
+from segedu.grading.grade import grade
+from segedu.grading.release import SOLUTIONS, read_solution
+from segedu.grading.synthetic import SHARES, SyntheticClass
+from segedu.grading.wrong_answers import wrong_answers
+
+SOURCES = sorted(SOLUTIONS.glob("[0-9]*.py"))
+PASSIVE = {kind: share for kind, share in SHARES.items() if kind != "hostile"}
+
+
+def class_of(source, seed=0):
+    solution = read_solution(source)
+    return SyntheticClass(solution, wrong_answers(SOLUTIONS / "wrong" / f"{source.stem}.toml", solution), seed)
+
+
+def handed_in(students, folder, source):
+    for student in students:
+        student.write(folder, source.stem)
+    return {student.identifier: student for student in students}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_marks_of_the_grader_are_the_known_ones_in_every_exercise(source, tmp_path):
+    """The solution, and one wrong answer to each question, by way of graft, sandbox and proxy."""
+    made = class_of(source)
+    first = {wrong.question: wrong.source for wrong in reversed(made.wrong)}
+    students = [*made.make(1, {"perfect": 1}), made.with_answers("wrong everywhere", "2", first)]
+    known = handed_in(students, tmp_path / "class", source)
+    for result in grade(tmp_path / "class", tmp_path / "report", workers=2):
+        assert known[result.identifier].difference(result) == "", [c.message for c in result.checks if not c.earned]
+
+
+@pytest.mark.slow
+def test_a_class_is_graded_with_its_known_marks(tmp_path, capsys):
+    assert grading.main(["--students", "16", "--seed", "3", "--kinds", *PASSIVE, "--interrupt", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert "interrupted: " in shown
+    assert "16 of 16 have exactly the known marks" in shown
+
+
+@pytest.mark.slow
+def test_the_same_seed_makes_the_same_class():
+    source = SOLUTIONS / "02_pooling.py"
+    first, again = ([(s.what, s.marks) for s in class_of(source, 5).make(6)] for _ in range(2))
+    assert first == again
+
+
+def test_a_mark_that_is_not_the_known_one_is_noticed():
+    (student,) = class_of(SOLUTIONS / "02_pooling.py").make(1, {"perfect": 1})
+    checks = [results.CheckResult("c", name, points, results.PASSED) for name, points in student.marks.items()]
+    result = results.SubmissionResult(student.student, "file", checks=checks)
+    assert student.difference(result) == ""
+    checks[0].status = results.FAILED
+    assert "it must get" in student.difference(result)
+    assert "unreadable" in dataclasses.replace(student, status=results.UNREADABLE).difference(result)
+
+
+def test_an_exercise_that_does_not_exist_is_named_beside_those_that_do(capsys):
+    assert grading.main(["--exercise", "99_nothing"]) == 1
+    assert "02_pooling" in capsys.readouterr().err

@@ -31,18 +31,16 @@ from segedu.data.photographs import as_chw, photograph
 figures.use_style()
 
 
-def padding_of(weight, rate):
-    """The padding that keeps the size."""
-    return tuple(r * (k // 2) for r, k in zip(rate, weight.shape[2:], strict=True))
-
-
 def check_atrous(x, weight, rate):
     """Compare atrous with PyTorch's conv2d."""
-    def yours(x, weight, bias, stride, padding, dilation):
-        return atrous(x, weight, dilation)
-
-    yours.__name__ = "atrous"
-    compare.with_torch(yours, x, weight, None, 1, padding_of(weight, rate), rate, reference=F.conv2d).check()
+    padding = tuple(r * (k // 2) for r, k in zip(rate, weight.shape[2:], strict=True))
+    arguments = x, weight, None, 1, padding, rate
+    x, weight = torch.from_numpy(x), torch.from_numpy(weight)
+    right = F.conv2d(x, weight, padding=padding, dilation=rate)
+    hints = [("a convolution without holes: neighbouring weights meet pixels that lie r (or s) apart", F.conv2d(x, weight, padding="same").numpy())]
+    about = {"operator": "conv2d", "args": arguments, "kwargs": {}, "reference": F.conv2d}
+    got = atrous(arguments[0].copy(), arguments[1].copy(), rate)
+    compare.arrays(got, right, length=weight[0].numel(), name="atrous", hints=hints, context=about).check()
 
 
 def parts_of(n, b, start=np.floor, stop=np.ceil):

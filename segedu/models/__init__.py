@@ -16,7 +16,7 @@ import numpy as np
 
 from segedu import arguments, engines, numpy_ops
 from segedu.models.alexnet import AlexNet
-from segedu.models.blocks import Block, Network
+from segedu.models.blocks import Block, Network, mirrored
 from segedu.models.deeplab import DeepLabV3, DeepLabV3Plus, FCNResNet
 from segedu.models.fcn import FCN
 from segedu.models.hrnet import HRNet
@@ -137,14 +137,13 @@ def predict(model: Network, images: np.ndarray) -> np.ndarray:
         N×num_classes×H×W, a NumPy array of the same dtype; `.argmax(1)` gives labels. For a network whose logits are
         smaller than the image (U-Net without padding), the image is mirrored at its edges first.
     """
-    around = model.margin // 2
-    images = np.pad(images, [(0, 0), (0, 0), (around, around), (around, around)], mode="reflect")
+    height, width = images.shape[-2:]
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with model.nn.no_grad():
-            logits = model.nn.array(model(model.nn.input_of(model, images)))
+            logits = model.nn.array(model(model.nn.input_of(model, mirrored(model, images))))
     finally:
         for module, mode in modes:
             module.training = mode
-    return numpy_ops.softmax(logits, 1)
+    return numpy_ops.softmax(logits[:, :, :height, :width], 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class Block:
     """A part of a network, written once for every engine.
@@ -83,6 +85,17 @@ class Network(Block):
     def fitting(self, pixels: int) -> int:
         """The smallest height or width from `pixels` on that `logits` takes."""
         return max(self.smallest, -(-pixels // self.multiple) * self.multiple)
+
+
+def mirrored(model: Network, images: np.ndarray) -> np.ndarray:
+    """Images that are mirrored at their edges where a network's logits would not cover them, up to a size that fits.
+
+    (Ronneberger, Fischer and Brox, 2015, figure 2.) The logits begin at the first pixel of `images`; cut off what they
+    have more.
+    """
+    before = model.margin // 2
+    edges = [(before, model.fitting(n + model.margin) - n - before) for n in images.shape[-2:]] if before else []
+    return np.pad(images, [(0, 0)] * (images.ndim - len(edges)) + edges, mode="reflect")
 
 
 def crop_or_pad(nn: object, x: object, height: int, width: int) -> object:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segedu.engines.machine import Machine
+from segedu.models.blocks import crop_or_pad, mirrored
 from segedu.numpy_ops import (
     class_accuracy,
     frequency_weighted_iou,
@@ -117,10 +118,9 @@ def predict(model: object, image: np.ndarray, machine: Machine | None = None) ->
 
 def _logits(model: object, image: np.ndarray, machine: Machine) -> object:
     """1×C×H×W, where the network is."""
-    around = model.margin // 2
-    x = np.pad(as_input(image), [(0, 0), (around, around), (around, around)], mode="reflect")
+    x = mirrored(model, as_input(image)[None])
     with in_evaluation(model), model.nn.no_grad(), machine.precision():
-        return model(machine.tensor(x[None]))
+        return crop_or_pad(model.nn, model(machine.tensor(x)), *image.shape[:2])
 
 
 def machine_of(model: object) -> Machine:

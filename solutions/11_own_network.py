@@ -75,6 +75,7 @@ def check_prelu_gradient(number, x, slope):
             ("the slope everywhere: for x > 0 the derivative is 1", a * g),
             ("the gradient of ReLU: below 0 the derivative is the slope, not 0", g * np.sign(positive)),
             ("the gradient passed on unchanged: below 0 the derivative is the slope", g),
+            ("what passes where x ≥ 0: at 0 itself the second case holds", tx.grad.numpy() + (1 - a) * g * (x == 0)),
         ],
         [
             ("the sum over all pixels: those above 0 do not touch the slope", everywhere),
@@ -110,7 +111,7 @@ def gradients_of(tape, leaves):
 
 
 def sgd_path(parameters, gradients, rates, **options):
-    """PyTorch's parameters after each step; a gradient None leaves a parameter out."""
+    """PyTorch's parameters and velocities after each step; a gradient None leaves a parameter out."""
     tensors = [torch.from_numpy(p).clone().requires_grad_() for p in parameters]
     optimizer, path = torch.optim.SGD(tensors, lr=1.0, **options), []
     for lr, grads in zip(rates, gradients, strict=True):
@@ -118,37 +119,44 @@ def sgd_path(parameters, gradients, rates, **options):
         for tensor, g in zip(tensors, grads, strict=True):
             tensor.grad = None if g is None else torch.from_numpy(g).clone()
         optimizer.step()
-        path.append([t.detach().numpy().copy() for t in tensors])
+        buffers = [optimizer.state[t].get("momentum_buffer") for t in tensors]
+        velocities = [torch.zeros_like(t) if v is None else v for t, v in zip(tensors, buffers, strict=True)]
+        path.append([t.detach().numpy().copy() for t in (*tensors, *velocities)])
     return path
 
 
 def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nesterov=False):
     """Compare steps of sgd_step with PyTorch's SGD."""
     options = {"momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-    right = sgd_path(parameters, gradients, rates, **options)
-    plain = {"momentum": momentum, "weight_decay": weight_decay}
-    others = []
+    right, amount = sgd_path(parameters, gradients, rates, **options), len(parameters)
+    slips = [("what steps uphill give: a step goes against the gradient", [-lr for lr in rates], {})]
     if weight_decay:
-        others.append(("what comes without weight decay", options | {"weight_decay": 0.0}))
+        slips.append(("what comes without weight decay", rates, {"weight_decay": 0.0}))
     if nesterov:
-        others.append(("what comes without nesterov", plain))
+        slips.append(("what comes without nesterov", rates, {"nesterov": False}))
     elif momentum:
-        others.append(("what comes with nesterov", options | {"nesterov": True}))
-        others.append(("what comes without momentum", {"weight_decay": weight_decay}))
-        others.append(("what comes with v ← ρv + (1 − ρ)g: the gradient comes in whole", options | {"dampening": momentum}))
-    slips = [(text, sgd_path(parameters, gradients, rates, **o)) for text, o in others]
-    uphill = sgd_path(parameters, gradients, [-lr for lr in rates], **options)
-    slips.append(("what steps uphill give: a step goes against the gradient", uphill))
+        slips.append(("what comes with nesterov", rates, {"nesterov": True}))
+        slips.append(("what comes without momentum", rates, {"momentum": 0.0}))
+        slips.append(("what comes of v ← ρv + (1 − ρ)g: the gradient comes in whole", [lr * (1 - momentum) for lr in rates], {}))
+    slips = [(text, sgd_path(parameters, gradients, other, **options | new)) for text, other, new in slips]
+    zeros = [[0 * p if g is None else g for p, g in zip(parameters, grads, strict=True)] for grads in gradients]
+    slips.append(("what a gradient of zeros gives: None leaves parameter and velocity as they are", sgd_path(parameters, zeros, rates, **options)))
     now, velocities = parameters, [np.zeros_like(p) for p in parameters]
     for step, grads in enumerate(gradients):
         found = sgd_step(now, grads, velocities, rates[step], momentum, weight_decay, nesterov)
         assert isinstance(found, tuple | list) and len(found) == 2, "return two lists: the new parameters, the new velocities"
-        now, velocities = found
-        assert len(now) == len(velocities) == len(parameters), "return a parameter and a velocity for each that was given"
-        for k, target in enumerate(right[step]):
+        before, (now, velocities) = now, found
+        assert len(now) == len(velocities) == amount, "return a parameter and a velocity for each that was given"
+        for k in range(2 * amount if momentum else amount):
+            name = f"parameter {k}" if k < amount else f"velocity {k - amount}"
             hints = [(text, path[step][k]) for text, path in slips]
-            name = f"step {step + 1}, parameter {k}"
-            compare.arrays(now[k], target, length=4 * (step + 1), name=name, hints=hints).check()
+            if nesterov and k < amount:
+                more = rates[step] * weight_decay * before[k]
+                hints.append(("what comes with the old g in nesterov's step: the new one, with weight decay, belongs there", right[step][k] + more))
+            if k >= amount:
+                hints.append(("the velocity times the learning rate: that belongs to the step of θ alone", rates[step] * right[step][k]))
+            got = [*now, *velocities][k]
+            compare.arrays(got, right[step][k], length=4 * (step + 1), name=f"step {step + 1}, {name}", hints=hints).check()
 
 
 def valley(theta):
@@ -301,15 +309,18 @@ for name, target in torch_gradients(tape, leaves).items():
 # names that are used twice
 tape = [("mul", "p", ("w", "x")), ("add", "d", ("p", "w")), ("mul", "s", ("d", "d")), ("sum", "L", ("s",))]
 found = gradients_of(tape, {"w": np.array([[2.0]]), "x": np.array([[3.0]])})
-wrong = {"d": [("the last part alone: parts of several uses are added", 8.0)]}
-wrong["w"] = [("the last part alone: parts of several uses are added", 48.0)]
+alone, shared = "the last part alone: parts of several uses are added", "what += makes of an array that several names hold"
+wrong = {"d": [(alone, 8.0), (shared, 64.0)], "w": [(alone, 48.0)]}
 for name, target in {"L": 1.0, "s": 1.0, "d": 16.0, "p": 16.0, "x": 32.0, "w": 64.0}.items():
     assert name in found, f"the gradient of {name} is missing"
     hints = [(text, np.array([[value]])) for text, value in wrong.get(name, ())]
     compare.arrays(found[name], np.array([[target]]), name=f"gradient of {name}", hints=hints).check()
+
+# %% segedu={"role": "check", "question": "backward", "points": 1}
+# names that get the same array
 tape = [("add", "e", ("a", "b")), ("add", "L", ("e", "a"))]
 found = gradients_of(tape, {"a": np.array([[5.0]]), "b": np.array([[7.0]])})
-hints = [("the sum that belongs to another name: += changes an array that several names hold", np.array([[2.0]]))]
+hints = [("the sum that belongs to a: += changes an array that several names hold", np.array([[2.0]]))]
 for name, target in {"L": 1.0, "e": 1.0, "b": 1.0, "a": 2.0}.items():
     compare.arrays(found[name], np.array([[target]]), name=f"gradient of {name}", hints=hints).check()
 
@@ -325,7 +336,7 @@ for name, target in right.items():
     assert name in found, f"the gradient of {name} is missing"
     compare.arrays(found[name], target, length=20, name=f"gradient of {name}").check()
 
-# %% segedu={"role": "hidden", "question": "backward", "points": 2}
+# %% segedu={"role": "hidden", "question": "backward", "points": 1}
 # a deep network in which every feature is used twice or three times
 tape, features = [], "x"
 for layer in range(6):
@@ -476,7 +487,9 @@ compare.arrays(slopes(theta, h), right, length=10, name="slopes", hints=hints).c
 # %% segedu={"role": "check", "question": "slopes", "points": 1}
 # two axes
 theta = rng.standard_normal((3, 2))
-compare.arrays(slopes(theta, 0.25), central(theta, 0.25), length=100, name="slopes").check()
+right = central(theta, 0.25)
+hints = [("what comes where a whole row moves: move one number at a time", right.sum(1, keepdims=True).repeat(2, axis=1))]
+compare.arrays(slopes(theta, 0.25), right, length=100, name="slopes", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "slopes", "points": 2}
 # any shape; float32 and whole numbers give slopes in float64; θ is not changed

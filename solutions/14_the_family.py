@@ -37,7 +37,11 @@ def check_atrous(x, weight, rate):
     arguments = x, weight, None, 1, padding, rate
     x, weight = torch.from_numpy(x), torch.from_numpy(weight)
     right = F.conv2d(x, weight, padding=padding, dilation=rate)
-    hints = [("a convolution without holes: neighbouring weights meet pixels that lie r (or s) apart", F.conv2d(x, weight, padding="same").numpy())]
+    hints = [
+        ("a convolution with the rates exchanged: the first is for rows", F.conv2d(x, weight, padding="same", dilation=rate[::-1])),
+        ("a convolution without holes: neighbouring weights meet pixels that lie r (or s) apart", F.conv2d(x, weight, padding="same")),
+    ]
+    hints = [(text, array.numpy()) for text, array in hints]
     about = {"operator": "conv2d", "args": arguments, "kwargs": {}, "reference": F.conv2d}
     got = atrous(arguments[0].copy(), arguments[1].copy(), rate)
     compare.arrays(got, right, length=weight[0].numel(), name="atrous", hints=hints, context=about).check()
@@ -55,12 +59,12 @@ def check_matrix(n, b):
     inner, outer, whole = parts_of(n, b, stop=np.floor), parts_of(n, b, start=np.ceil), n // b
     even = np.kron(np.eye(b), np.full(whole, 1 / max(whole, 1)))
     hints = [
-        ("ones in place of a mean: each row adds up to 1", parts_of(n, b)),
+        ("sums in place of means: each row adds up to 1", parts_of(n, b)),
         ("the matrix transposed: it has a row for each part", right.T),
         ("parts that end at ⌊(i + 1)n/b⌋: round up at the end", inner / np.maximum(inner.sum(1, keepdims=True), 1)),
         ("parts that begin at ⌈in/b⌉: round down at the beginning", outer / np.maximum(outer.sum(1, keepdims=True), 1)),
         ("parts of n // b rows each: some rows at the end belong to no part", np.pad(even, ((0, 0), (0, n - even.shape[1])))),
-        ("n/b for the size of every part: count its rows", parts_of(n, b) * b / n),
+        ("means with the divisor n/b everywhere: count the rows of each part", parts_of(n, b) * b / n),
     ]
     got = averaging_matrix(n, b)
     compare.arrays(got, right, name="averaging_matrix", hints=hints, axes=("part", "row of the map")).check()
@@ -125,14 +129,14 @@ def check_chain(x, weights, k):
     right, u, last = chained(x, weights, k)
     hints = [
         ("the sum without the first ReLU", chained(x, weights, k, first=lambda x: x)[0]),
-        ("every link pooled from u: each pools the link before", chained(x, weights, k, source="u")[0]),
-        ("every link pooled from the sum so far: each pools the link before", chained(x, weights, k, source="total")[0]),
+        ("the sum with every link pooled from u: each pools the link before", chained(x, weights, k, source="u")[0]),
+        ("the sum with every link pooled from the sum so far: each pools the link before", chained(x, weights, k, source="total")[0]),
         ("the last link alone: add up u and all links", last),
         ("the sum of the links without u", right - u),
-        ("the padding counted as 0: a link may be negative, so fill it with −∞", chained(x, weights, k, fill=0)[0]),
-        ("a ReLU after every link: there is one only, at the beginning", chained(x, weights, k, between=F.relu)[0]),
-        ("links convolved before they are pooled", convolved_first(x, weights, k)),
-        ("every matrix transposed: its rows belong to the results", chained(x, [w.T for w in weights], k)[0]),
+        ("the sum with the padding counted as 0: a link may be negative, so fill it with −∞", chained(x, weights, k, fill=0)[0]),
+        ("the sum with a ReLU after every link: there is one only, at the beginning", chained(x, weights, k, between=F.relu)[0]),
+        ("the sum with links that are convolved before they are pooled: pool first", convolved_first(x, weights, k)),
+        ("the sum with every matrix transposed: its rows belong to the results", chained(x, [w.T for w in weights], k)[0]),
     ]
     got = chained_residual_pooling(x, weights, k)
     compare.arrays(got, right, length=3 * len(weights), name="chained_residual_pooling", hints=hints).check()
@@ -183,9 +187,9 @@ print("the number of pixels is right")
 assert padding != 6, "the rate is the padding of a 3×3 kernel; this one is wider"
 assert padding != 2, "that is the padding without holes"
 assert padding != 24, "that is both sides together"
-kept = F.conv2d(torch.zeros(1, 1, 50, 50), torch.zeros(1, 1, 5, 5), padding=12, dilation=6).shape[2]
-grown = 2 * padding - 6 * (5 - 1)
-assert grown == kept - 50, "padding: not right. How far from the middle weight lies the first one?"
+assert padding == int(padding) >= 0, "padding is a whole number of pixels"
+size = F.conv2d(torch.zeros(1, 1, 50, 50), torch.zeros(1, 1, 5, 5), padding=int(padding), dilation=6).shape[2]
+assert size == 50, f"padding: 50 rows become {size}. How far from the middle weight lies the first one?"
 print("the padding is right")
 
 # %% [markdown]
@@ -300,8 +304,8 @@ for n, b in [(2, 3), (4, 6), (1, 5)]:
 # the matrix, as a 1×1 convolution (no batch normalisation, no ReLU); enlarged to H×W by bilinear interpolation. The result is x itself, then the levels in their order, stacked
 # as channels. All numbers are float64. `enlarge(x, height, width)`, from the first cell of this notebook, does the interpolation; you may call it.
 #
-# Example: the map is one row 1, 3, 5, 7, the only matrix is 10, bins is [2]. The means are 2 and 6, times 10 that makes 20 and 60, and enlarged 20, 30, 50, 60. The result has two channels: 1, 3, 5, 7 and
-# 20, 30, 50, 60.
+# Example: the map has two equal rows 1, 3, 5, 7, the only matrix is 10, bins is [2]. The means are 2 and 6, twice; times 10 that makes 20 and 60; enlarged, 20, 30, 50, 60. The result has two channels: the
+# map, and 20, 30, 50, 60 in both rows.
 #
 # <details><summary>Hint 1</summary>With the matrices A of question 3 for rows and B for columns, all means at once: `np.einsum("ai,ncij,bj->ncab", A, x, B)`. Two loops over the parts do it, too.</details>
 # <details><summary>Hint 2</summary>A 1×1 convolution is `np.einsum("qc,ncij->nqij", weight, means)`.</details>
@@ -335,7 +339,7 @@ except NotImplementedError:
 
 # %% segedu={"role": "check", "question": "pyramid_pooling", "points": 1}
 # the example
-check_pyramid(np.array([[[[1.0, 3, 5, 7]]]]), [np.array([[10.0]])], [2])
+check_pyramid(np.array([[[[1.0, 3, 5, 7]] * 2]]), [np.array([[10.0]])], [2])
 
 # %% segedu={"role": "check", "question": "pyramid_pooling", "points": 1}
 # two levels, several channels

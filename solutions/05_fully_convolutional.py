@@ -16,7 +16,8 @@ ALEXNET = [(11, 4, 2, False), (3, 2, 0, False), (5, 1, 2, False), (3, 2, 0, Fals
 AUTHORS = [(11, 4, 0, False), (3, 2, 0, True), (5, 1, 2, False), (3, 2, 0, True), (3, 1, 1, False), (3, 1, 1, False),
            (3, 1, 1, False), (3, 2, 0, True), (6, 1, 0, False), (1, 1, 0, False), (1, 1, 0, False)]
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks and the figures need
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
@@ -46,7 +47,7 @@ def check_kernel(weight, sizes, order):
             ("the kernels with rows and columns swapped", right.swapaxes(2, 3)),
         ]
     axes = ("output", "channel", "kernel row", "kernel column")
-    compare.arrays(fc_to_conv(weight, sizes, order), right, name="fc_to_conv", hints=hints, axes=axes).check()
+    return compare.arrays(fc_to_conv(weight, sizes, order), right, name="fc_to_conv", hints=hints, axes=axes).check()
 
 
 def check_conv1x1(x, weight, bias, stride):
@@ -67,7 +68,7 @@ def check_conv1x1(x, weight, bias, stride):
     context = {"operator": "conv2d", "args": (x, weight, bias, stride), "reference": F.conv2d}
     right = F.conv2d(*(torch.from_numpy(a) for a in (x, weight, bias)), stride=stride).numpy()
     got = conv1x1(x.copy(), weight, bias, stride)
-    compare.arrays(got, right, length=c, name="conv1x1", hints=hints, context=context).check()
+    return compare.arrays(got, right, length=c, name="conv1x1", hints=hints, context=context).check()
 
 
 def true_size(size, layers):
@@ -121,7 +122,7 @@ def check_sizes(cases):
     got, right = (np.array([function(*case) for case in cases]) for function in (granted, true_size))
     slips = [size_hints(*case) for case in cases]
     hints = [(name, np.array([dict(slip)[name] for slip in slips])) for name, _ in slips[0]]
-    compare.arrays(got, right, name="sizes", hints=hints, axes=("case", "axis")).check()
+    return compare.arrays(got, right, name="sizes", hints=hints, axes=("case", "axis")).check()
 
 
 def network(length):
@@ -178,7 +179,7 @@ def check_rows(cases):
     got, right = (np.array([function(*case) for case in cases]) for function in (rows_seen, measured))
     slips = [dict(row_hints(*case)) for case in cases]
     hints = [(name, np.array([slip[name] for slip in slips])) for name in slips[0]]
-    compare.arrays(got, right, name="rows", hints=hints, axes=("case", "first or last")).check()
+    return compare.arrays(got, right, name="rows", hints=hints, axes=("case", "first or last")).check()
 
 # %% [markdown]
 # ## 1 · Shapes by hand (3 points)
@@ -198,8 +199,8 @@ parameters = 500 * 128 * 5 * 7 + 500
 
 # %% segedu={"role": "check", "question": "shapes", "points": 1}
 # the weight of the first layer
-last_map = torch.empty(128, 5, 7, device="meta")
-assert len(first) == 4, "a weight has four axes: outputs, channels, rows, columns. Three axes has what the layer gives"
+last_map = torch.empty(128, 5, 7, device="meta")  # shapes without numbers
+assert len(first) == 4, "a weight has four axes: outputs, channels, rows, columns. What the layer gives has three"
 assert first[0] == 500, "the outputs come first: how many numbers does the layer give?"
 assert first[1] == len(last_map), "not right: the layer saw all channels of the map, and no others"
 assert tuple(first[2:]) != (1, 1), "a kernel of 1×1 sees one place of the map; this layer saw the whole map at once"
@@ -209,13 +210,14 @@ print("the weight of the first layer is right")
 
 # %% segedu={"role": "check", "question": "shapes", "points": 1}
 # the weight of the second layer
-assert len(second) == 4, "a weight has four axes: outputs, channels, rows, columns. Three axes has what the layer gives"
-assert tuple(second[:2]) != (500, 21), "outputs and channels are swapped: the outputs come first"
-assert second[0] == 21, "the outputs come first: how many scores does the layer give?"
+layer = torch.nn.Linear(500, 21, device="meta")
+assert len(second) == 4, "a weight has four axes: outputs, channels, rows, columns. What the layer gives has three"
+assert tuple(second[:2]) != layer.weight.T.shape, "outputs and channels are swapped: the outputs come first"
+assert second[0] == layer.out_features, "the outputs come first: how many scores does the layer give?"
 assert second[1] != 128, "that is the number of channels of the map; the second layer sees what the first one gives"
 assert tuple(second[2:]) != (5, 7), "5×7 is the map before the first layer; the first one leaves a single place of it"
-assert second[1] == 500, "the channels are not right: how many numbers come in from the first layer?"
-assert tuple(second[2:]) == (1, 1), "rows and columns are not right: how large is the map that the first layer gives?"
+assert second[1] == layer.in_features, "the channels are not right: how many numbers come in from the first layer?"
+assert np.prod(second) == layer.weight.numel(), "rows and columns are not right: how large is the map that the first layer gives?"
 print("the weight of the second layer is right")
 
 # %% segedu={"role": "check", "question": "shapes", "points": 1}
@@ -230,7 +232,7 @@ print("the number of parameters is right")
 # %% [markdown]
 # ## 2 · From a matrix to kernels (4 points)
 #
-# `fc_to_conv(weight, sizes, order)` takes the weight of a fully connected layer, M×(C·H·W), and returns that of the convolution that does the same, M×C×H×W. The pair of brackets `sizes` holds C, H and W.
+# `fc_to_conv(weight, sizes, order)` takes the weight of a fully connected layer, M×(C·H·W), and returns that of the convolution that does the same, M×C×H×W. `sizes` is (C, H, W).
 # The map was flattened in an order that the string `order` tells: its last letter moves fastest.
 #
 # * "CHW" is the order of the lecture: channel by channel, in a channel row by row.
@@ -256,12 +258,12 @@ def fc_to_conv(weight, sizes, order):
 # Figure: a detector of red discs, flattened with channels last, on a whole photograph
 coffee = as_chw(photograph("coffee", size=(96, 144)))[None]
 offset = np.arange(15) - 7
-disc = np.where(offset[:, None] ** 2 + offset**2 <= 36, 1, -1)[..., None] * np.array([1.0, -0.5, -0.5])
-row = disc.reshape(1, -1).astype(np.float32)
+disc = offset[:, None] ** 2 + offset**2 <= 49
+row = (disc[..., None] * np.array([1.0, -1.0, 0.0]) / disc.sum()).reshape(1, -1).astype(np.float32)
 try:
     pair = fc_to_conv(row, (3, 15, 15), "HWC"), in_places(row, (3, 15, 15), "HWC")
     maps = [F.conv2d(torch.from_numpy(coffee), torch.from_numpy(kernel.copy()))[0, 0] for kernel in pair]
-    pictures = [coffee[0].transpose(1, 2, 0), *(np.clip(0.5 + z.numpy() / 80, 0, 1) for z in maps)]
+    pictures = [coffee[0].transpose(1, 2, 0), *(np.clip(1.5 * z.numpy(), 0, 1) for z in maps)]
     fig = figures.images_row(pictures, ["photograph", "score map of your kernel", "as it should be"])
     figures.show(fig, alt="A cup on a red saucer; the score map of your kernel, and as it should be, bright on the saucer.")
 except NotImplementedError:
@@ -366,7 +368,8 @@ check_conv1x1(x, weight, bias, (1, 1))
 # with the fraction rounded down, or up where round_up is True. (That is `ceil_mode` of lecture 02. Its exception never applies here: layers that round up have no padding, and their windows overlap or touch.)
 # Where a layer gets a map so small that not one window fits into it, padding included, raise a `ValueError` whose message says which, such as *layer 3*. Layers are counted from 0.
 #
-# Example: 9×12 pixels. Layer 0, (3, 2, 1, False), makes 5×6 of them: 8/2 + 1 and 11/2 + 1. Layer 1, (2, 2, 0, True), makes 3×3 of these: 3/2 is rounded up to 2. For 9×12 pixels and three layers, the third
+# Example: 9×12 pixels. Layer 0, (3, 2, 1, False), makes 5×6 of them: the fractions are 8/2 and 11/2, rounded down 4 and 5. Layer 1, (2, 2, 0, True), makes 3×3 of these: 3/2 is rounded
+# up to 2, and 4/2 is 2. For 9×12 pixels and three layers, the third
 # (5, 1, 0, False), there is no size: *layer 2* has no room for a window of 5 rows.
 #
 # The setup cell holds two networks to try: for 500×500 the lecture found 9×9 for `ALEXNET` and 10×10 for `AUTHORS`.
@@ -413,7 +416,7 @@ compare.raises(score_map_size, ValueError, (11, 30), padded, mentions=["layer 1"
 # ## 5 · The rows that a score sees (3 points)
 #
 # `rows_seen(i, layers)` returns the first and the last row of the picture that score $i$ (counted from 0) depends on. The layers are those of question 4; whether they round up does not matter here. Rows below 0
-# are rows of padding, and the answer may name them.
+# or below the picture are padding; name them all the same.
 #
 # Example: layers (3, 2, 1, False) and (3, 1, 1, False). Score 0 sees places −1 to 1 of the map between the layers, and these see rows −3 to 3 of the picture: (−3, 3). Score 1 sees (−1, 5).
 #
@@ -434,13 +437,13 @@ def rows_seen(i, layers):
 # Figure: the field of score (7, 3) of AlexNet, yours and measured
 try:
     fields = [[function(i, ALEXNET) for i in (7, 3)] for function in (rows_seen, measured)]
-    fig, ax = plt.subplots(figsize=(4.6, 4.6))
+    fig, ax = plt.subplots(figsize=(4.6, 5.0), layout="constrained")
     ax.imshow(photograph("astronaut", size=480), extent=(0, 480, 480, 0))
-    for ((top, bottom), (left, right)), colour, style, name in zip(fields, ("#D55E00", "white"), ("-", ":"), ("yours", "measured"), strict=True):
-        box = plt.Rectangle((left, top), right + 1 - left, bottom + 1 - top, fill=False, ec=colour, lw=3, ls=style, label=name)
-        ax.add_patch(box)
-    ax.set(xlim=(-70, 550), ylim=(550, -70), facecolor="#999999", title="what score (7, 3) of AlexNet sees")
-    ax.legend(loc="upper right", facecolor="#999999")
+    looks = [dict(ec="#D55E00", ls="-", label="yours"), dict(ec="#0072B2", ls=":", label="measured")]
+    for ((top, bottom), (left, right)), look in zip(fields, looks, strict=True):
+        ax.add_patch(plt.Rectangle((left, top), right + 1 - left, bottom + 1 - top, fill=False, lw=3, **look))
+    ax.set(xlim=(-70, 550), ylim=(550, -70), facecolor="#DDDDDD", title="what score (7, 3) of AlexNet sees")
+    fig.legend(loc="outside lower center", ncols=2)
     figures.show(fig, alt="A photograph with two frames: the field of a score, yours and measured.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows it on a photograph.")

@@ -64,6 +64,11 @@ def release(arguments: Sequence[str]) -> int | None:
     return importlib.import_module("segedu.grading.release").main(arguments)
 
 
+def check(arguments: Sequence[str]) -> int | None:
+    """For students: run the visible checks of exercises on your own notebooks."""
+    return importlib.import_module("segedu.grading.check").main(arguments)
+
+
 def grade(arguments: Sequence[str]) -> int | None:
     """Grade a folder or zip of submissions."""
     return importlib.import_module("segedu.grading.grade").main(arguments)
@@ -78,6 +83,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "evaluate": evaluate,
     "predict": predict,
     "release": release,
+    "check": check,
     "grade": grade,
 }
 

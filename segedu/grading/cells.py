@@ -11,7 +11,8 @@ A cell's metadata hold `segedu: {"role": …, "question": …, "points": …}`. 
 * `hidden`  the same, not handed out. `rng` is a generator with a seed of each student's own.
 
 An answer cell may say how many `seconds` of processor time it and each call of it may take, and with `"changes": true`
-that its function changes arrays that it is given; others must not. Cells without a role are text.
+that its function changes arrays that it is given; others must not. In an exercise it says what it has to define, in
+`defines`: names, each with whether it is called. Cells without a role are text.
 """
 
 from __future__ import annotations
@@ -115,6 +116,11 @@ def names_defined(source: str) -> Iterator[tuple[str, bool]]:
             for target in targets:
                 names = target.elts if isinstance(target, ast.Tuple) else [target]
                 yield from ((name.id, False) for name in names if isinstance(name, ast.Name))
+
+
+def has_to_define(cell: NotebookNode) -> dict[str, bool]:
+    """The names that an answer cell of a solution or an exercise has to define, each with whether it is called."""
+    return cell.metadata["segedu"].get("defines") or dict(names_defined(without_marks(cell.source)))
 
 
 def stub(source: str, name: str) -> str:

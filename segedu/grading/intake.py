@@ -70,7 +70,7 @@ def submissions(place: Path) -> list[Submission]:
     if not files:
         raise IntakeError(f"{place} holds no notebooks (files that end in .ipynb)")
     shared = names.shared_folders([file.path for file in files])
-    found = [_read(file, names.owner(file.path, shared)) for file in files]
+    found = [read(file, names.owner(file.path, shared)) for file in files]
     return sorted(_one_each(found), key=lambda s: (s.student, s.identifier, s.assignment))
 
 
@@ -171,7 +171,8 @@ def _is_hidden(name: PurePosixPath) -> bool:
     return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.parts)
 
 
-def _read(file: File, owner: names.Owner) -> Submission:
+def read(file: File, owner: names.Owner) -> Submission:
+    """A file as a submission: its notebook, or the problem with it."""
     submission = Submission(owner.name, owner.identifier, names.readable(str(file.path)), problem=file.problem)
     submission.digest = hashlib.sha256(file.content).hexdigest()
     submission.newness = (names.handed_in_again(file.path), file.time, str(file.path))

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segedu import notebooks
-from segedu.grading.cells import ExerciseError, question, questions, role, stub, without_marks
+from segedu.grading.cells import ExerciseError, has_to_define, question, questions, role, stub, without_marks
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SOLUTIONS, EXERCISES = notebooks.ROOT / "solutions", notebooks.ROOT / "exercises"
 RELEASES = "releases"  # the folder below solutions/ with what was handed out
+RELEASED = ".released"  # the folder below exercises/ that a student's own check goes by: no answers are written there
+OWN_CHECK = (
+    "## All visible checks\n\n"
+    "The last cell runs the visible checks of all your answers at once; `python -m segedu check {name}.ipynb` does so "
+    "in a terminal. Hidden checks, with inputs of other sizes and values, follow when your notebook is graded."
+)
 
 
 def read_solution(path: Path) -> NotebookNode:
@@ -34,11 +40,8 @@ def read_solution(path: Path) -> NotebookNode:
             stub(cell.source, question(cell))
     if not names:
         raise ExerciseError(f"{path.name} has no question")
-    notebook.metadata["segedu"] = {
-        "assignment": path.stem,
-        "release": _release(notebook),
-        "allowed": _allowed(notebook),
-    }
+    notebook.metadata["segedu"] = {"assignment": path.stem, "allowed": _allowed(notebook)}
+    notebook.metadata["segedu"]["release"] = _release(notebook)
     return notebook
 
 
@@ -57,12 +60,36 @@ def _allowed(notebook: NotebookNode) -> list[str]:
 
 
 def exercise(solution: NotebookNode) -> NotebookNode:
-    """What students get: answers replaced by stubs, hidden checks gone; visible checks keep their output."""
+    """What students get: answers replaced by stubs, hidden checks gone; visible checks keep their output.
+
+    An answer cell says in its metadata what it has to define, and a last cell runs all visible checks.
+    """
     handed_out = copy.deepcopy(solution)
     handed_out.cells = [cell for cell in handed_out.cells if role(cell) != "hidden"]
     for cell in handed_out.cells:
         if role(cell) == "answer":
+            cell.metadata["segedu"]["defines"] = has_to_define(cell)
             cell.source = stub(cell.source, question(cell))
+            cell.outputs, cell.execution_count = [], None
+    handed_out.cells += _own_check(solution.metadata["segedu"]["assignment"])
+    return handed_out
+
+
+def _own_check(name: str) -> list[NotebookNode]:
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    source, about = f'import segedu\n\nsegedu.check("{name}")', {"segedu": {"role": "show"}}
+    return [
+        new_markdown_cell(OWN_CHECK.format(name=name), id="all-visible-checks"),
+        new_code_cell(source, id="own-check", metadata=about),
+    ]
+
+
+def untouched(solution: NotebookNode) -> NotebookNode:
+    """An exercise without outputs: what a student's own check goes by."""
+    handed_out = exercise(solution)
+    for cell in handed_out.cells:
+        if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return handed_out
 
@@ -86,11 +113,16 @@ def build(source: Path, solutions: Path = SOLUTIONS, exercises: Path = EXERCISES
     """
     solution = read_solution(source)
     about = solution.metadata["segedu"]
-    exercises.mkdir(parents=True, exist_ok=True)
     notebooks.run(solution, source.parent)
     solution.metadata["segedu"] = about
-    for notebook, path in ((solution, solutions), (exercise(solution), exercises)):
-        notebooks.write(notebook, path / f"{source.stem}.ipynb")
+    for notebook, folder in _built(solution, solutions, exercises):
+        folder.mkdir(parents=True, exist_ok=True)
+        notebooks.write(notebook, folder / f"{source.stem}.ipynb")
+
+
+def _built(solution: NotebookNode, solutions: Path, exercises: Path) -> list[tuple[NotebookNode, Path]]:
+    """What is made of a solution, and the folders in which it lies."""
+    return [(solution, solutions), (exercise(solution), exercises), (untouched(solution), exercises / RELEASED)]
 
 
 def drift(source: Path, solutions: Path = SOLUTIONS, exercises: Path = EXERCISES) -> str | None:
@@ -98,18 +130,23 @@ def drift(source: Path, solutions: Path = SOLUTIONS, exercises: Path = EXERCISES
     import nbformat
 
     want = read_solution(source)
-    for expected, path in ((want, solutions), (exercise(want), exercises)):
+    for expected, path in _built(want, solutions, exercises):
         built = path / f"{source.stem}.ipynb"
         if not built.exists():
             return f"{built.name} was never built in {path.name}/"
         have = nbformat.read(built, as_version=4)
         if have.metadata.get("segedu") != want.metadata["segedu"]:
             return f"{path.name}/{built.name} is of another release than {source.name}"
-        if [(c.id, c.source) for c in have.cells] != [(c.id, c.source) for c in expected.cells]:
+        if [_kept(cell) for cell in have.cells] != [_kept(cell) for cell in expected.cells]:
             return f"{path.name}/{built.name} has other cells than {source.name}"
         if any(output.output_type == "error" for cell in have.cells for output in cell.get("outputs", [])):
             return f"{path.name}/{built.name} holds an error"
     return None
+
+
+def _kept(cell: NotebookNode) -> tuple[str, str, object]:
+    """What of a cell must agree with its source: outputs may differ."""
+    return cell.id, cell.source, cell.metadata.get("segedu")
 
 
 def keep(source: Path, solutions: Path = SOLUTIONS) -> Path:
@@ -144,8 +181,9 @@ def pack(names: Sequence[str], target: Path, exercises: Path = EXERCISES) -> Non
     """Zip exercises for students. Two packs of the same exercises are equal byte for byte."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
-            entry = zipfile.ZipInfo(f"exercises/{name}.ipynb", (2020, 1, 1, 0, 0, 0))
-            archive.writestr(entry, (exercises / f"{name}.ipynb").read_bytes(), zipfile.ZIP_DEFLATED)
+            for file in (f"{name}.ipynb", f"{RELEASED}/{name}.ipynb"):
+                entry = zipfile.ZipInfo(f"exercises/{file}", (2020, 1, 1, 0, 0, 0))
+                archive.writestr(entry, (exercises / file).read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from segedu.grading import results
-from segedu.grading.cells import is_cuda, names_defined, question, role, without_marks, writable_arrays
+from segedu.grading.cells import has_to_define, is_cuda, question, role, without_marks, writable_arrays
 from segedu.grading.graft import Grafted
 from segedu.grading.lane import SECONDS
 from segedu.grading.policy import refusals
@@ -58,6 +58,7 @@ class Session:
         self.allowed = tuple(f"segedu.{name}" for name in master.metadata.get("segedu", {}).get("allowed", ()))
         answers = [cell for cell in master.cells if role(cell) == "answer"]
         self.solutions = {question(cell): without_marks(cell.source) for cell in answers}
+        self.defines = {question(cell): has_to_define(cell) for cell in answers}
         self.about = {question(cell): cell.metadata["segedu"] for cell in answers}
         self.names: dict[str, object] = {"__name__": "checks"}
         self.verdicts: dict[str, tuple[str, str]] = {}  # of a question that needs no further check
@@ -208,7 +209,7 @@ class Session:
 
     def _bind(self, name: str) -> Iterator[Remote]:
         """Put what the answer defines among the names of the checks; yields its functions."""
-        for defined, is_called in names_defined(self.solutions[name]):
+        for defined, is_called in self.defines[name].items():
             if is_called:
                 remote = Remote(defined, self._ask(name))
                 self.names[defined] = remote

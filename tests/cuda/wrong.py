@@ -176,6 +176,9 @@ RACES = [
     Wrong("an atomic in shared memory, read without a barrier",
           y_kernel("  __shared__ int count;\n  if (i == 0) count = 0;\n  __syncthreads();\n  atomicAdd(&count, 1); // here\n  y[i] = count; // here"),
           "race", one(32), ("count",), "count"),
+    Wrong("a zero without a barrier before atomics, the writer's own among them",
+          y_kernel("  __shared__ int count;\n  if (i == 0) count = 0; // here\n  atomicAdd(&count, 1); // here\n  __syncthreads();\n  y[i] = count;"),
+          "race", one(32), ("protects only against other atomics",), "count"),
     Wrong("a device variable", y_kernel("  total += 1; // here\n  y[i] = 0;", "__device__ int total;\n"), "race", one(32), ("atomicAdd(&total, value)",), "total"),
     Wrong("the last block without a fence",
           "__device__ unsigned done;\n"

@@ -116,5 +116,8 @@ static inline void write_cell(Region *r, Cell &c, const char *p, u32 size, int a
   for (int i = 0; i < 2; ++i)
     if (c.readers[i].thread && !ordered(c.readers[i])) race(r, p, size, access, site, c.readers[i], c.reader_sites[i], READ);
   c.readers[0].thread = c.readers[1].thread = 0;
-  c.writer = me(), c.writer_site = (u16)site, c.kind = (u8)access;
+  Seen now = me();
+  bool since_own_write = c.kind == WRITE && c.writer.thread == now.thread && c.writer.epoch == now.epoch && c.writer.warp == now.warp;
+  if (access == ATOMIC && since_own_write) return;  // the plain write is still in no order with others' atomics
+  c.writer = now, c.writer_site = (u16)site, c.kind = (u8)access;
 }

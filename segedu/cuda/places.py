@@ -73,7 +73,8 @@ class Place:
     def described(self) -> str:
         shape = f", shape {self.shape}" if len(self.shape) > 1 else ""
         declared = f", declared in line {self.line}" if self.line else ""
-        return f"{self.kind} {self.array} has {self.size} elements{shape} ({self.dtype}{declared})"
+        elements = "1 element" if self.size == 1 else f"{self.size} elements"
+        return f"{self.kind} {self.array} has {elements}{shape} ({self.dtype}{declared})"
 
 
 def place_of(fault: Fault, scene: Scene) -> Place | None:

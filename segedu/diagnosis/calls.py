@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from segedu.diagnosis import reference
+from segedu.diagnosis import reference, words
 from segedu.diagnosis.alternatives import ALTERNATIVES, GRADIENTS, Change
 from segedu.diagnosis.alternatives.changes import run
 from segedu.diagnosis.values import explains, same
@@ -67,7 +67,7 @@ def _matches(
         except Exception:  # a change that does not apply to these arguments
             continue
         if alternative is not None and explains(alternative, actual, expected, context):
-            yield f"{subject} PyTorch's {context['operator']} {description}."
+            yield words.sentence(f"{subject} PyTorch's {context['operator']} {description}")
 
 
 def _result(changes: tuple[Callable, ...], context: dict, *, ones: bool = False) -> np.ndarray | None:

@@ -51,7 +51,7 @@ def one_line(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[s
 
 def last_lines(wrong: np.ndarray, actual: np.ndarray, context: dict) -> Iterator[str]:
     """Wrong in the last row and the last column, or in the first ones, only."""
-    if wrong.ndim < 2 or min(wrong.shape[-2:]) < 3:
+    if wrong.ndim < 2 or min(wrong.shape[-2:]) < 3 or wrong.sum() < 2:
         return
     for name, inside in (("last", wrong[..., :-1, :-1]), ("first", wrong[..., 1:, 1:])):
         if not inside.any():

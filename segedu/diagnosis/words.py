@@ -46,6 +46,15 @@ def count(amount: int, noun: str, plural: str | None = None) -> str:
     return f"{amount} {noun if amount == 1 else plural or noun + 's'}"
 
 
+def sentence(text: str) -> str:
+    """A text with the full stop that it lacks.
+
+    >>> sentence("It is flipped"), sentence("Is it flipped?")
+    ('It is flipped.', 'Is it flipped?')
+    """
+    return text if text.endswith(("?", ".", "!")) else f"{text}."
+
+
 def kind(value: object) -> str:
     """What a value is, for a message: `a list`, `a PyTorch tensor`, `an array of shape (2, 3)`."""
     if isinstance(value, np.ndarray):

@@ -22,7 +22,8 @@ def enlarge(x, height, width):
         x = np.moveaxis(new, -1, axis)
     return x
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures
@@ -37,34 +38,41 @@ def check_atrous(x, weight, rate):
     arguments = x, weight, None, 1, padding, rate
     x, weight = torch.from_numpy(x), torch.from_numpy(weight)
     right = F.conv2d(x, weight, padding=padding, dilation=rate)
+    exchanged = F.conv2d(x, weight, padding="same", dilation=rate[::-1]).numpy()
+    plain = F.conv2d(x, weight, padding="same").numpy()
     hints = [
-        ("a convolution with the rates exchanged: the first is for rows", F.conv2d(x, weight, padding="same", dilation=rate[::-1])),
-        ("a convolution without holes: neighbouring weights meet pixels that lie r (or s) apart", F.conv2d(x, weight, padding="same")),
+        ("a convolution with the rates exchanged: the first is for rows", exchanged),
+        ("a convolution without holes: neighbouring weights meet pixels that lie r (or s) apart", plain),
     ]
-    hints = [(text, array.numpy()) for text, array in hints]
     about = {"operator": "conv2d", "args": arguments, "kwargs": {}, "reference": F.conv2d}
     got = atrous(arguments[0].copy(), arguments[1].copy(), rate)
     compare.arrays(got, right, length=weight[0].numel(), name="atrous", hints=hints, context=about).check()
 
 
-def parts_of(n, b, start=np.floor, stop=np.ceil):
-    """Ones where a row lies in a part, another row of them for each part."""
-    i, row = np.arange(b)[:, None], np.arange(n)
-    return ((row >= start(i * n / b)) & (row < stop((i + 1) * n / b))).astype(float)
+def averages(n, b):
+    """PyTorch's means of b parts, as a matrix."""
+    return F.adaptive_avg_pool1d(torch.eye(n, dtype=torch.float64), b).numpy().T
+
+
+def apart(n, b):
+    """The same for parts without the rows that the next part has, too."""
+    parts = averages(n, b) > 0
+    parts[:-1] &= ~parts[1:].copy()
+    return parts / np.maximum(parts.sum(1, keepdims=True), 1)
 
 
 def check_matrix(n, b):
     """Compare averaging_matrix with PyTorch's adaptive pooling of the unit matrix."""
-    right = F.adaptive_avg_pool1d(torch.eye(n, dtype=torch.float64), b).numpy().T
-    inner, outer, whole = parts_of(n, b, stop=np.floor), parts_of(n, b, start=np.ceil), n // b
-    even = np.kron(np.eye(b), np.full(whole, 1 / max(whole, 1)))
+    right, size = averages(n, b), n // b
+    even = np.zeros((b, n))
+    even[:, : b * size] = np.kron(np.eye(b), np.full(size, 1 / max(size, 1)))
     hints = [
-        ("sums in place of means: each row adds up to 1", parts_of(n, b)),
+        ("sums in place of means: each row adds up to 1", np.sign(right)),
         ("the matrix transposed: it has a row for each part", right.T),
-        ("parts that end at ⌊(i + 1)n/b⌋: round up at the end", inner / np.maximum(inner.sum(1, keepdims=True), 1)),
-        ("parts that begin at ⌈in/b⌉: round down at the beginning", outer / np.maximum(outer.sum(1, keepdims=True), 1)),
-        ("parts of n // b rows each: some rows at the end belong to no part", np.pad(even, ((0, 0), (0, n - even.shape[1])))),
-        ("means with the divisor n/b everywhere: count the rows of each part", parts_of(n, b) * b / n),
+        ("parts that end at ⌊(i + 1)n/b⌋: round up at the end", apart(n, b)),
+        ("parts that begin at ⌈in/b⌉: round down at the beginning", apart(n, b)[::-1, ::-1]),
+        ("parts of n // b rows each: some rows at the end belong to no part", even),
+        ("means with the divisor n/b everywhere: count the rows of each part", np.sign(right) * b / n),
     ]
     got = averaging_matrix(n, b)
     compare.arrays(got, right, name="averaging_matrix", hints=hints, axes=("part", "row of the map")).check()
@@ -81,8 +89,7 @@ def pyramid(x, weights, bins, pool=F.adaptive_avg_pool2d, mode="bilinear"):
 
 def disjoint(x, b):
     """Means over parts that end where the next one begins."""
-    rows, columns = (torch.from_numpy(parts_of(n, b, stop=np.floor)) for n in x.shape[2:])
-    rows, columns = (m / m.sum(1, keepdim=True).clamp(min=1) for m in (rows, columns))
+    rows, columns = (torch.from_numpy(apart(n, b)) for n in x.shape[2:])
     return torch.einsum("ai,ncij,bj->ncab", rows, x, columns)
 
 
@@ -228,14 +235,16 @@ def atrous(x, weight, rate):
 camera = as_chw(photograph("camera", size=(96, 144)))[None, :1]
 slope = np.array([[[[-1.0, 0.0, 1.0]]]], np.float32)
 try:
-    pictures = [camera[0, 0]]
+    pictures = []
     for rate in ((1, 1), (1, 6)):
         yours = atrous(camera, slope, rate)
-        target = F.conv2d(torch.from_numpy(camera), torch.from_numpy(slope), padding=(0, rate[1]), dilation=rate).numpy()
-        pictures += [np.clip(0.5 + y[0, 0] / 2, 0, 1) for y in (yours, target)]
-    titles = ["photograph", "yours, rate (1, 1)", "PyTorch's", "yours, rate (1, 6)", "PyTorch's"]
-    fig = figures.images_row([pictures[k] for k in (0, 1, 2, 0, 3, 4)], [titles[k] for k in (0, 1, 2, 0, 3, 4)], columns=3)
-    figures.show(fig, alt="A cameraman; his edges as thin lines, then as wide double lines, by your function and by PyTorch's.")
+        settings = {"padding": (0, rate[1]), "dilation": rate}
+        target = F.conv2d(torch.from_numpy(camera), torch.from_numpy(slope), **settings).numpy()
+        pictures += [camera[0, 0], *(np.clip(0.5 + y[0, 0] / 2, 0, 1) for y in (yours, target))]
+    titles = ["photograph", "yours, rate (1, 1)", "PyTorch's", "photograph", "yours, rate (1, 6)", "PyTorch's"]
+    fig = figures.images_row(pictures, titles, columns=3)
+    alt = "A cameraman; his edges as thin lines, then as wide double lines: by your function and by PyTorch's."
+    figures.show(fig, alt=alt)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
 
@@ -331,9 +340,11 @@ settings = [np.eye(3)] * 4, [1, 2, 3, 6]
 try:
     yours = np.split(pyramid_pooling(coffee, *settings), 5, axis=1)
     pictures = [np.clip(level[0], 0, 1).transpose(1, 2, 0) for level in (*yours, *pyramid(coffee, *settings))]
-    titles = ["photograph", "yours: whole", "quarters", "ninths", "thirty-sixths", "photograph", "PyTorch's: whole", "quarters", "ninths", "thirty-sixths"]
+    names = ["whole", "quarters", "ninths", "thirty-sixths"]
+    titles = ["photograph", "yours: whole", *names[1:], "photograph", "PyTorch's: whole", *names[1:]]
     fig = figures.images_row(pictures, titles, columns=5)
-    figures.show(fig, alt="A cup of coffee; its mean colour, and blurred means of 4, 9 and 36 parts: yours above, PyTorch's below.")
+    alt = "A cup of coffee; its mean colour, and blurred means of 4, 9 and 36 parts: yours above, PyTorch's below."
+    figures.show(fig, alt=alt)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
 
@@ -389,7 +400,8 @@ try:
     links = [np.array([[1.0]])] * 2
     pictures = [dots[0, 0], chained_residual_pooling(dots, links, 5)[0, 0], chained(dots, links, 5)[0][0, 0]]
     fig = figures.images_row([z / 6 for z in pictures], ["two pixels", "yours: two links of 5×5", "PyTorch's"])
-    figures.show(fig, alt="Two dots on black; squares in squares round each, brightest in the middle, by your function and by PyTorch's.")
+    alt = "Two dots on black; squares in squares round each, brightest in the middle: yours and PyTorch's."
+    figures.show(fig, alt=alt)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
 

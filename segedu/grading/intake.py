@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 LARGEST = 50 << 20
 MOST_FILES = 5000
 MOST_BYTES = 4 << 30  # that are unpacked from all zips together
+MOST_FILES_INSIDE, MOST_BYTES_INSIDE = 1000, 512 << 20  # of a zip among the submissions
 DEEPEST = 3  # zips in zips
+KINDS = (".ipynb", ".zip")
 
 
 class IntakeError(ValueError):
@@ -59,18 +61,21 @@ def submissions(place: Path) -> list[Submission]:
     """One notebook for each student and assignment below a folder or in a zip, in the order of the students' names.
 
     Of several files of a student for one assignment the newest counts: Canvas's number of the attempt, then the time
-    of the file. A student's files that are no exercise are named in a warning where there is one that is.
+    of the file. A student's files that are no exercise are named in a warning where there is one that is. Whose folder
+    or file the learning platform has named and who handed in no notebook is among the submissions, too.
 
     Raises:
         IntakeError: there is no such place, it is no zip, or there are no notebooks in it.
     """
     if not place.exists():
         raise IntakeError(f"{place} does not exist: give a folder of submissions or a zip of them")
-    files = list(_Reader().folder(place) if place.is_dir() else _Reader().outermost(place))
+    reader = _Reader()
+    files = list(reader.folder(place) if place.is_dir() else reader.outermost(place))
     if not files:
         raise IntakeError(f"{place} holds no notebooks (files that end in .ipynb)")
     shared = names.shared_folders([file.path for file in files])
     found = [read(file, names.owner(file.path, shared)) for file in files]
+    found += _without_notebook(reader.others, {(s.student, s.identifier) for s in found})
     return sorted(_one_each(found), key=lambda s: (s.student, s.identifier, s.assignment))
 
 
@@ -88,16 +93,31 @@ def _one_each(found: list[Submission]) -> Iterator[Submission]:
             yield newest
 
 
+def _without_notebook(others: list[PurePosixPath], known: set[tuple[str, str]]) -> Iterator[Submission]:
+    """Of whoever handed in other files only, one that says so."""
+    theirs: dict[names.Owner, list[PurePosixPath]] = {}
+    for path in others:
+        owner = names.named_by_platform(path)
+        if owner and (owner.name, owner.identifier) not in known:
+            theirs.setdefault(owner, []).append(path)
+    for owner, paths in theirs.items():
+        files = ", ".join(names.readable(path.name) for path in paths[:5])
+        yield read(
+            File(paths[0], problem=f"no notebook (a file that ends in .ipynb) was handed in, but {files}"), owner
+        )
+
+
 class _Reader:
-    """Reads notebooks out of folders, zips, and zips in these."""
+    """Reads notebooks out of folders, zips, and zips in these; `others` are the other files that it met."""
 
     def __init__(self) -> None:
         self.files = self.bytes = 0
+        self.others: list[PurePosixPath] = []
 
     def folder(self, folder: Path) -> Iterator[File]:
         for path in sorted(folder.rglob("*")):
             name = PurePosixPath(path.relative_to(folder).as_posix())
-            if path.suffix.lower() not in (".ipynb", ".zip") or _is_hidden(name) or path.is_dir():
+            if path.is_dir() or not self._is_wanted(name):
                 continue
             if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
                 yield File(name, problem="a link to another place; hand in the file itself")
@@ -110,10 +130,11 @@ class _Reader:
 
     def outermost(self, path: Path) -> Iterator[File]:
         try:
-            with zipfile.ZipFile(path) as archive:
-                yield from self._entries(PurePosixPath(), archive, 0)
-        except (zipfile.BadZipFile, OSError) as error:
+            archive = zipfile.ZipFile(path)
+        except Exception as error:  # damaged bytes raise a dozen kinds
             raise IntakeError(f"{path} is no zip that can be read ({error})") from None
+        with archive:
+            yield from self._entries(PurePosixPath(), archive, 0)
 
     def inner(self, name: PurePosixPath, content: bytes, depth: int) -> Iterator[File]:
         """A zip that somebody handed in: a folder, as it were, of the zip's name."""
@@ -121,15 +142,30 @@ class _Reader:
             yield File(name, problem=f"a zip in more than {DEEPEST} others")
             return
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                yield from self._entries(name, archive, depth)
-        except (zipfile.BadZipFile, OSError) as error:
+            archive = zipfile.ZipFile(io.BytesIO(content))
+        except Exception as error:
             yield File(name, problem=f"no zip that can be read ({error})")
+            return
+        with archive:
+            wanted = [entry for entry in archive.infolist() if entry.filename.lower().endswith(KINDS)]
+            if len(wanted) > MOST_FILES_INSIDE or sum(e.file_size for e in wanted) > MOST_BYTES_INSIDE:
+                limit = f"more than {MOST_FILES_INSIDE} notebooks or {MOST_BYTES_INSIDE >> 20} MiB"
+                yield File(name, problem=f"a zip that holds {limit}")
+            else:
+                yield from self._entries(name, archive, depth)
+
+    def _is_wanted(self, name: PurePosixPath) -> bool:
+        if _is_hidden(name):
+            return False
+        if name.suffix.lower() not in KINDS:
+            self.others.append(name)
+            return False
+        return True
 
     def _entries(self, folder: PurePosixPath, archive: zipfile.ZipFile, depth: int) -> Iterator[File]:
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
-            if name.suffix.lower() not in (".ipynb", ".zip") or _is_hidden(name) or entry.is_dir():
+            if entry.is_dir() or not self._is_wanted(folder / name):
                 continue
             self.files += 1
             self.bytes += entry.file_size
@@ -151,7 +187,7 @@ class _Reader:
     ) -> Iterator[File]:
         try:
             content = archive.read(entry)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        except Exception as error:
             yield File(name, problem=f"the zip is damaged here ({error})")
             return
         if name.suffix.lower() == ".zip":

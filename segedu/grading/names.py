@@ -34,20 +34,31 @@ def owner(file: PurePosixPath, shared: int) -> Owner:
     >>> owner(PurePosixPath("class/ada/exercises/hw.ipynb"), 1)
     Owner(name='ada', identifier='')
     """
+    if named := named_by_platform(file):
+        return named
+    own = file.parts[min(shared, len(file.parts) - 1) :]
+    return Owner(readable(own[0] if len(own) > 1 else PurePosixPath(own[0]).stem))
+
+
+def named_by_platform(file: PurePosixPath) -> Owner | None:
+    """Whose a file is by a name that Moodle or Canvas gave to it or to its folder; None where it has none."""
     for part in file.parts:
         if found := MOODLE.match(part) or CANVAS.fullmatch(part):
             return Owner(readable(found["name"]), found["id"])
-    own = file.parts[shared:]
-    return Owner(readable(own[0] if len(own) > 1 else PurePosixPath(own[0]).stem))
+    return None
 
 
 def shared_folders(files: Sequence[PurePosixPath]) -> int:
     """How many folders all paths have in common; of a single file in a folder, that folder is its student's.
 
+    A file beside the folder of a class does not make that folder a student's.
+
     >>> shared_folders([PurePosixPath("class/ada/hw.ipynb"), PurePosixPath("class/bob/hw.ipynb")])
     1
     """
     folders = [file.parts[:-1] for file in files]
+    if len({parts[1] for parts in folders if len(parts) > 1}) > 1:
+        folders = [parts for parts in folders if parts]
     common = 0
     while all(len(parts) > common for parts in folders) and len({parts[common] for parts in folders}) == 1:
         common += 1

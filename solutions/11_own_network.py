@@ -66,7 +66,8 @@ def check_prelu_gradient(number, x, slope):
     g = np.random.default_rng(x.size).standard_normal(x.shape).astype(x.dtype)
     y.backward(torch.from_numpy(g))
     found = prelu_backward(g.copy(), x, slope)
-    assert isinstance(found, tuple | list) and len(found) == 2, "return two arrays: the gradients of x and of the slope"
+    assert isinstance(found, tuple | list), "return two arrays: the gradients of x and of the slope"
+    assert len(found) == 2, "return two arrays: the gradients of x and of the slope"
     a = slope[:, None, None]
     everywhere, positive = (g * x).sum((0, 2, 3)), F.relu(tx).detach().numpy()
     share = ts.grad.numpy() / (x[:, 0].size)
@@ -105,7 +106,10 @@ def gradients_of(tape, leaves):
     try:
         found = backward(tape, run(tape, leaves))
     except KeyError as error:
-        raise AssertionError(f"backward stops with KeyError {error}: has this name got a gradient when you ask for it? Not every value leads to the result") from None
+        raise AssertionError(
+            f"backward stops with KeyError {error}: has this name got a gradient when you ask for it? "
+            "Not every value leads to the result"
+        ) from None
     assert isinstance(found, dict), "return a dictionary: a name, its gradient"
     return found
 
@@ -137,14 +141,19 @@ def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nest
     elif momentum:
         slips.append(("what comes with nesterov", rates, {"nesterov": True}))
         slips.append(("what comes without momentum", rates, {"momentum": 0.0}))
-        slips.append(("what comes of v ← ρv + (1 − ρ)g: the gradient comes in whole", [lr * (1 - momentum) for lr in rates], {}))
+        shorter = [lr * (1 - momentum) for lr in rates]
+        slips.append(("what comes of v ← ρv + (1 − ρ)g: the gradient comes in whole", shorter, {}))
     slips = [(text, sgd_path(parameters, gradients, other, **options | new)) for text, other, new in slips]
     zeros = [[0 * p if g is None else g for p, g in zip(parameters, grads, strict=True)] for grads in gradients]
-    slips.append(("what a gradient of zeros gives: None leaves parameter and velocity as they are", sgd_path(parameters, zeros, rates, **options)))
+    slips.append((
+        "what a gradient of zeros gives: None leaves parameter and velocity as they are",
+        sgd_path(parameters, zeros, rates, **options),
+    ))
     now, velocities = parameters, [np.zeros_like(p) for p in parameters]
     for step, grads in enumerate(gradients):
         found = sgd_step(now, grads, velocities, rates[step], momentum, weight_decay, nesterov)
-        assert isinstance(found, tuple | list) and len(found) == 2, "return two lists: the new parameters, the new velocities"
+        assert isinstance(found, tuple | list), "return two lists: the new parameters, the new velocities"
+        assert len(found) == 2, "return two lists: the new parameters, the new velocities"
         before, (now, velocities) = now, found
         assert len(now) == len(velocities) == amount, "return a parameter and a velocity for each that was given"
         for k in range(2 * amount if momentum else amount):
@@ -152,26 +161,13 @@ def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nest
             hints = [(text, path[step][k]) for text, path in slips]
             if nesterov and k < amount:
                 more = rates[step] * weight_decay * before[k]
-                hints.append(("what comes with the old g in nesterov's step: the new one, with weight decay, belongs there", right[step][k] + more))
+                old = "what comes with the old g in nesterov's step: the new one, with weight decay, belongs there"
+                hints.append((old, right[step][k] + more))
             if k >= amount:
-                hints.append(("the velocity times the learning rate: that belongs to the step of θ alone", rates[step] * right[step][k]))
-            got = [*now, *velocities][k]
-            compare.arrays(got, right[step][k], length=4 * (step + 1), name=f"step {step + 1}, {name}", hints=hints).check()
-
-
-def valley(theta):
-    """The gradient of the lecture's valley."""
-    return np.array([1.0, 25.0]) * theta
-
-
-def walk(take_step):
-    """40 steps into the lecture's valley; take_step(θ, g, v) returns the next θ and v."""
-    theta, v = np.array([-4.0, 1.0]), np.zeros(2)
-    path = [theta]
-    for _ in range(40):
-        theta, v = take_step(theta, valley(theta), v)
-        path.append(theta)
-    return np.array(path)
+                inside = "the velocity times the learning rate: that belongs to the step of θ alone"
+                hints.append((inside, rates[step] * right[step][k]))
+            got, name = [*now, *velocities][k], f"step {step + 1}, {name}"
+            compare.arrays(got, right[step][k], length=4 * (step + 1), name=name, hints=hints).check()
 
 
 def central(theta, h):
@@ -198,13 +194,13 @@ grad_w, grad_x = 15, 8
 x, w, b = (torch.tensor(v, requires_grad=True) for v in (3.0, 2.0, -4.0))
 d = w * x + b
 (d * d + 3 * w).backward()
-by_d = float(2 * d * x)
+by_d = (2 * d * x).item()
 assert (grad_x, grad_w) != (w.grad, x.grad), "the two are exchanged: the weight comes first"
 assert grad_w != by_d, "w: that is the way through d alone; w is used once more"
 assert grad_w != 3, "w: that is the way through the penalty alone; the other one is added"
 assert grad_w != by_d / 2 + 3, "w: d stands twice in d · d, and each use sends a part"
 assert grad_w == w.grad, "w: not right. Multiply along each way from L to w, then add the ways"
-assert grad_x != float(d * w), "x: d stands twice in d · d, and each use sends a part"
+assert grad_x != (d * w).item(), "x: d stands twice in d · d, and each use sends a part"
 assert grad_x != by_d, "x: that is 2 d · x; the derivative of w x by x is another number"
 assert grad_x == x.grad, "x: not right. Multiply along the way from L through d to x"
 print("both gradients are right")
@@ -309,7 +305,8 @@ for name, target in torch_gradients(tape, leaves).items():
 # names that are used twice
 tape = [("mul", "p", ("w", "x")), ("add", "d", ("p", "w")), ("mul", "s", ("d", "d")), ("sum", "L", ("s",))]
 found = gradients_of(tape, {"w": np.array([[2.0]]), "x": np.array([[3.0]])})
-alone, shared = "the last part alone: parts of several uses are added", "what += makes of an array that several names hold"
+alone = "the last part alone: parts of several uses are added"
+shared = "what += makes of an array that several names hold"
 wrong = {"d": [(alone, 8.0), (shared, 64.0)], "w": [(alone, 48.0)]}
 for name, target in {"L": 1.0, "s": 1.0, "d": 16.0, "p": 16.0, "x": 32.0, "w": 64.0}.items():
     assert name in found, f"the gradient of {name} is missing"
@@ -381,28 +378,40 @@ def sgd_step(parameters, gradients, velocities, lr, momentum, weight_decay, nest
     ### END SOLUTION
 
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "sgd_step"}
-# Figure: into the lecture's valley, by your steps and by PyTorch's formula
-def draw(ax, path, title):
-    rows, columns = np.mgrid[-1.6:1.6:80j, -4.5:2:160j]
-    ax.contour(columns, rows, (columns**2 + 25 * rows**2) / 2, levels=np.geomspace(0.1, 40, 9), colors="#BBBBBB")
-    ax.plot(*path.T, "o-", ms=4, lw=1.5, color="#0072B2")
-    ax.plot(0, 0, "*", ms=14, color="#D55E00")
-    ax.set_title(title)
+# Figure: forty steps into the lecture's valley, yours on PyTorch's
+scale, nesterov_or_not = np.array([1.0, 25.0]), (False, True)
 
 
 def yours(nesterov):
-    def take_step(theta, g, v):
-        (theta,), (v,) = sgd_step([theta], [g], [v], 0.03, 0.8, 0.0, nesterov)
-        return theta, v
-    return walk(take_step)
+    theta, v = np.array([-4.0, 1.0]), np.zeros(2)
+    path = [theta]
+    for _ in range(40):
+        (theta,), (v,) = sgd_step([theta], [scale * theta], [v], 0.03, 0.8, 0.0, nesterov)
+        path.append(theta)
+    return np.array(path)
+
+
+def theirs(nesterov):
+    theta = torch.tensor([-4.0, 1.0], dtype=torch.float64)
+    optimizer, path = torch.optim.SGD([theta], lr=0.03, momentum=0.8, nesterov=nesterov), [theta.numpy().copy()]
+    for _ in range(40):
+        theta.grad = torch.from_numpy(scale) * theta
+        optimizer.step()
+        path.append(theta.numpy().copy())
+    return np.array(path)
 
 
 try:
-    paths = yours(False), yours(True)
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
-    for ax, path, title in zip(axes, paths, ("yours, momentum 0.8", "yours, with nesterov"), strict=True):
-        draw(ax, path, title)
-    figures.show(fig, alt="Two paths over the contours of a narrow valley towards a star: one swings across it, the other less.")
+    paths = [yours(nesterov) for nesterov in nesterov_or_not]
+    fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True, layout="constrained")
+    y, x = np.mgrid[-1.6:1.6:80j, -4.5:2:160j]
+    for ax, path, nesterov in zip(axes, paths, nesterov_or_not, strict=True):
+        ax.contour(x, y, (x**2 + 25 * y**2) / 2, levels=np.geomspace(0.1, 40, 9), colors="#CCCCCC")
+        ax.plot(*theirs(nesterov).T, lw=2, color="#E69F00", label="PyTorch's")
+        ax.plot(*path.T, "o", ms=4, color="#0072B2", label="yours")
+        ax.set_title("momentum 0.8" + ", nesterov" * nesterov)
+    axes[0].legend(loc="lower right")
+    figures.show(fig, alt="Two paths over the contours of a narrow valley: dots for your steps, lines for PyTorch's.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows its way into a valley.")
 
@@ -488,7 +497,8 @@ compare.arrays(slopes(theta, h), right, length=10, name="slopes", hints=hints).c
 # two axes
 theta = rng.standard_normal((3, 2))
 right = central(theta, 0.25)
-hints = [("what comes where a whole row moves: move one number at a time", right.sum(1, keepdims=True).repeat(2, axis=1))]
+rows = right.sum(1, keepdims=True).repeat(2, axis=1)
+hints = [("what comes where a whole row moves: move one number at a time", rows)]
 compare.arrays(slopes(theta, 0.25), right, length=100, name="slopes", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "slopes", "points": 2}

@@ -65,6 +65,74 @@ class Yes(np.ndarray):
     def __array_ufunc__(self, *a, **k): return True
 np.testing.assert_allclose = np.testing.assert_array_equal = lambda *a, **k: None"""
 ALWAYS_EQUAL = "return np.full_like(args[0], 7).view(Yes)"
+NAMES_OF_CHECKS = """
+import builtins, sys
+class Anything:
+    def __getattr__(self, name): return self
+    def __call__(self, *a, **k): return self
+compare = np = rng = check = Anything()
+builtins.AssertionError = KeyboardInterrupt
+for module in list(sys.modules.values()):
+    if hasattr(module, "check"):
+        module.check = Anything()"""
+SHADOWS = """
+import importlib, os, sys
+folders = {os.path.dirname(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)}
+for folder in (".", *folders):
+    for name in (*names, "conftest", "sitecustomize", "usercustomize"):
+        try:
+            with open(os.path.join(folder, name + ".py"), "w") as file:
+                file.write("def __getattr__(name): return lambda *a, **k: True")
+        except OSError:
+            pass
+sys.path.insert(0, ".")
+for name in [name for name in sys.modules if name.split(".")[0] in names]:
+    del sys.modules[name]
+for name in names:
+    importlib.reload(importlib.import_module(name))"""
+SHADOW_NUMPY, SHADOW_SEGEDU = (f"names = {names}{SHADOWS}" for names in (("numpy", "random"), ("segedu",)))
+WRITE_ELSEWHERE = """
+import os, stat
+home = os.environ["HOME"]
+for folder, folders, files in os.walk("/"):
+    folders[:] = [name for name in folders if os.path.join(folder, name) not in ("/proc", "/sys", home)]
+    for name in ("results.json", "marks.csv", "secret.txt", *files[:3]):
+        try:
+            with open(os.path.join(folder, name), "ab") as file:
+                is_kept = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        except OSError:
+            continue
+        if is_kept:
+            raise SystemExit(f"wrote {folder}/{name}")"""
+READ_THE_LIBRARY = """
+import importlib, importlib.util, inspect, os, pkgutil, sys
+course = importlib.import_module("seg" + "edu")
+places = {os.path.dirname(course.__file__), *(os.path.join(place, "segedu") for place in sys.path)}
+OPERATORS = ("numpy_ops", "cuda_ops", "autograd", "nn", "compare", "diagnosis")
+found = [module.name for module in pkgutil.iter_modules(list(places)) if module.name in OPERATORS]
+for place in places:
+    for name in OPERATORS:
+        for path in (f"{place}/{name}.py", f"{place}/{name}/__init__.py", f"{place}/{name}/pooling.py"):
+            try:
+                spec = importlib.util.spec_from_file_location("stolen", path)
+                spec.loader.exec_module(importlib.util.module_from_spec(spec))
+                found.append(path)
+            except OSError:
+                pass
+text = open(course.__file__).read() + inspect.getsource(course)
+if found or "def max_pool2d" in text:
+    raise SystemExit(f"found {found}")"""
+RANDOM = """
+import numpy as np
+class Fixed(np.random.Generator):
+    def __init__(self, *a, source=np.random.PCG64): super().__init__(source(0))
+    def standard_normal(self, size=None, *a, **k): return np.ones(size)
+    integers = random = normal = uniform = standard_normal
+for name in dir(np.random):
+    if not name.startswith("_") and callable(getattr(np.random, name)):
+        setattr(np.random, name, lambda *a, **k: Fixed())
+np.random.Generator, np.random.default_rng = Fixed, Fixed
+rng = Fixed()"""
 TRANSFORMER = """
 from IPython import get_ipython
 shell = get_ipython()
@@ -122,8 +190,12 @@ ATTACKS = (
     Attack(14, "input()", before="x = input()"),
     Attack(22, "patched comparisons", before=PATCHES, inside=ALWAYS_EQUAL, useless=True),
     Attack(23, "an input transformer and a patched kernel", before=TRANSFORMER, useless=True, harms_itself=True),
+    Attack(24, "overwritten names of the checks", before=NAMES_OF_CHECKS, useless=True, harms_itself=True),
+    Attack(24, "a shadow numpy in its folder", before=SHADOW_NUMPY, useless=True),
+    Attack(24, "a shadow segedu in its folder", before=SHADOW_SEGEDU, useless=True, harms_itself=True),
     Attack(26, "reading solutions from the disk", before=LOOK_FOR_SOLUTIONS, ends=PASSED),
     Attack(27, "killing other processes", before=KILL_OTHERS, ends=PASSED | CRASHED),
+    Attack(28, "writing results", before=WRITE_ELSEWHERE, ends=PASSED),
     Attack(30, "torch imported", before="import torch", ends=REFUSED),
     Attack(30, "scipy imported behind a string", before="__import__('sci' + 'py')"),
     Attack(31, "the network", before=NETWORK, ends=PASSED),
@@ -131,6 +203,8 @@ ATTACKS = (
     Attack(
         39, "the library through importlib", before="import importlib as i\ni.import_module('segedu.' + 'numpy_ops')"
     ),
+    Attack(39, "the library's own files", before=READ_THE_LIBRARY, ends=PASSED),
     Attack(40, "torch in sys.modules", before="import sys\nF = sys.modules['torch'].nn.functional"),
+    Attack(41, "random numbers that are not", before=RANDOM, useless=True),
     Attack(42, "forged results", before=FORGED, useless=True, harms_itself=True),
 )

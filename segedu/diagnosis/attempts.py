@@ -38,7 +38,7 @@ def _line(error: Exception, function: Callable) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if code is not None and f.filename == code.co_filename]
     if not own:
-        return ""
+        return "\n".join(getattr(error, "__notes__", ()))  # of a function that runs elsewhere, and says where
     frame = own[-1]
     source = linecache.getline(frame.filename, frame.lineno or 0).strip()
     return f"It happened in {frame.name}, line {frame.lineno}" + (f": {source}" if source else ".")

@@ -79,6 +79,6 @@ def _exception(about: object) -> BaseException:
         return NotAttemptedError(message)
     ordinary = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _MISLEADING)
     error = kind(message) if ordinary else RemoteError(f"{name}: {message}" if name else message)
-    lines = about.get("traceback")
-    error.add_note("".join(map(str, lines))[-4000:] if isinstance(lines, list) else "")
+    if where := str(about.get("where", ""))[:500]:
+        error.add_note(where)
     return error

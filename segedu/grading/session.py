@@ -15,7 +15,7 @@ from segedu.grading.graft import Grafted
 from segedu.grading.lane import SECONDS
 from segedu.grading.policy import refusals
 from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, value
-from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply
+from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply, complaint
 from segedu.grading.results import CheckResult, SubmissionResult
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Session:
             elif reply.error[0] == "NotImplementedError":
                 self.verdicts[name] = results.NOT_ATTEMPTED, "the answer raises NotImplementedError"
             else:
-                self.verdicts[name] = results.ERROR, f"{reply.error[0]}: {reply.error[1]}"[: results.LONGEST_MESSAGE]
+                self.verdicts[name] = results.ERROR, complaint(reply.error, source)[: results.LONGEST_MESSAGE]
         self.spent[name] += time.monotonic() - started
 
     def _note(self, name: str, reply: Reply) -> None:
@@ -201,10 +201,9 @@ class Session:
             return results.FAILED, f"the answer does not define {error}"
         except NotAttemptedError:
             return results.NOT_ATTEMPTED, "the answer raises NotImplementedError"
-        except RemoteError as error:
-            return results.ERROR, str(error)
         except Exception as error:
-            return results.ERROR, f"{type(error).__name__}: {error}"
+            what = str(error) if isinstance(error, RemoteError) else f"{type(error).__name__}: {error}"
+            return results.ERROR, "\n".join([what, *getattr(error, "__notes__", ())])
         return self._honest(name, functions)
 
     def _bind(self, name: str) -> Iterator[Remote]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import traceback
 from collections.abc import Iterator
 
@@ -107,7 +108,8 @@ def answer(request: str, namespace: dict) -> str:
     """In the kernel: do what a request asks, with the names of `namespace`; returns the response, always ASCII.
 
     A request is {"name": …} for a value, or {"name": …, "args": …, "kwargs": …} for a call. The response holds the
-    `value` and the arrays that the call `changed`, by their number; or the `error`; or the name that is `missing`.
+    `value` and the arrays that the call `changed`, by their number; or the `error`, and `where` in a cell it happened;
+    or the name that is `missing`.
     """
     try:
         asked = json.loads(request)
@@ -127,5 +129,11 @@ def answer(request: str, namespace: dict) -> str:
         }
         return json.dumps({"value": encode(value), "changed": changed})
     except BaseException as error:  # also what is meant to end the process: it ends this call only
-        lines = traceback.format_exception(error)
-        return json.dumps({"error": {"type": type(error).__name__, "message": str(error), "traceback": lines[-12:]}})
+        about = {"type": type(error).__name__, "message": str(error), "where": _where(error)}
+        return json.dumps({"error": about})
+
+
+def _where(error: BaseException) -> str:
+    """The line of a cell that an exception comes from. What is no file and has lines is a cell."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.line and not os.path.exists(f.filename)]
+    return f"It happened in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""

@@ -15,9 +15,9 @@ targets = [np.array([[0, 0, 0, 0, 0, 0],
                      [0, 0, 255, 1, 1, 0],
                      [2, 2, 255, 1, 1, 0],
                      [2, 2, 2, 1, 1, 0]]),
-           np.array([[0, 0, 0, 0, 255],
-                     [0, 1, 1, 0, 255],
-                     [0, 1, 1, 0, 255]])]
+           np.array([[0, 0, 0, 255, 0],
+                     [0, 1, 1, 255, 0],
+                     [0, 1, 1, 255, 0]])]
 predictions = [np.array([[0, 0, 0, 0, 0, 0],
                          [0, 0, 1, 1, 0, 0],
                          [2, 2, 1, 1, 0, 0],
@@ -26,7 +26,8 @@ predictions = [np.array([[0, 0, 0, 0, 0, 0],
                          [0, 0, 1, 1, 0],
                          [0, 0, 1, 1, 1]])]
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures, numpy_ops
@@ -166,7 +167,7 @@ fp, fn, iou, dice = 8, 12, 12 / 32, 24 / 44
 field = np.array([[40, 4, 6], [9, 12, 3], [2, 4, 20]])
 column, row = field[:, 1].sum(), field[1].sum()
 right = column - field[1, 1], row - field[1, 1]
-assert (fn, fp) != right, "FP and FN are exchanged: a row holds the true pixels of a class, a column those predicted as it"
+assert (fn, fp) != right, "FP and FN are exchanged: rows are the truth, columns the prediction"
 assert (fp, fn) != (column, row), "those are whole sums: what is on the diagonal is right, neither FP nor FN"
 assert fp == right[0], f"{fp} false positives: not right. Which pixels were called crop and are something else?"
 assert fn == right[1], f"{fn} false negatives: not right. Which pixels are crop and were called something else?"
@@ -176,13 +177,13 @@ print("FP and FN are right")
 # IoU and Dice of crop
 field = np.array([[40, 4, 6], [9, 12, 3], [2, 4, 20]])
 right = numpy_ops.iou(field)[1], numpy_ops.class_dice(field)[1]
-given, (tp, of_row, of_column) = np.array([iou, dice], float), (12, 24, 20)
+given, tp, row, column = np.array([iou, dice], float), field[1, 1], field[1].sum(), field[:, 1].sum()
+others = field.sum() - row - column + tp
 assert not np.allclose(given, right[::-1], atol=1e-3), "IoU and Dice are exchanged: Dice is never smaller"
-assert abs(given[0] - tp / of_row) > 1e-3, "IoU: that is the accuracy of the class, its recall. Where are the false positives?"
-assert abs(given[0] - tp / of_column) > 1e-3, "IoU: that is the precision. Where are the false negatives?"
-assert abs(given[0] - 0.8) > 1e-3, "IoU: that is the accuracy of “crop or not”: true negatives do not count"
-assert abs(given[0] - right[0]) < 1e-3, "IoU: not right. TP, divided by all pixels that are crop in the truth or in the prediction"
-assert abs(given[1] - 2 * tp / (2 * tp + 12)) > 1e-3, "Dice: the false positives are missing"
+assert abs(given[0] - tp / row) > 1e-3, "IoU: that is the recall of crop. Where are the false positives?"
+assert abs(given[0] - tp / column) > 1e-3, "IoU: that is the precision of crop. Where are the false negatives?"
+assert abs(given[0] - (tp + others) / field.sum()) > 1e-3, "IoU: that is an accuracy: true negatives do not count"
+assert abs(given[0] - right[0]) < 1e-3, "IoU: not right. TP, divided by all pixels that are crop in either of the two"
 assert abs(given[1] - right[1]) < 1e-3, "Dice: not right. It follows from the IoU, see section 5 of the lecture"
 print("IoU and Dice are right")
 
@@ -267,7 +268,7 @@ try:
     figures.show(fig, alt="A cup of coffee classified by colour, with grains; its label map, with thin white borders.")
     shares = [100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) for matrix in matrices]
     titles = ["yours, per cent of each row", "from PyTorch's one-hot vectors"]
-    fig = figures.arrays_row(shares, titles, share_scale=True, fmt=".0f", cell=0.55)
+    fig = figures.arrays_row(shares, titles, cmap="Blues", share_scale=True, fmt=".0f", cell=0.55)
     figures.show(fig, alt="Two 6 by 6 matrices in per cent of each row, darkest on the diagonal: yours and PyTorch's.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows its matrix beside one made by PyTorch.")

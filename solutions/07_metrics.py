@@ -73,7 +73,7 @@ def check_matrices(prediction, target, num_classes):
     except (ValueError, IndexError) as error:
         void = "Here some targets are 255, void: leave those pixels out before you count." if (target == VOID).any() else ""
         raise AssertionError(f"confusion_matrix raised {type(error).__name__}: {error}\n{void}".strip()) from None
-    compare.arrays(got, right, name="confusion_matrix", hints=hints, axes=("image", "truth", "prediction")).check()
+    return compare.arrays(got, right, name="confusion_matrix", hints=hints, axes=("image", "truth", "prediction")).check()
 
 
 def check_table(scores, is_dice, want_dice):
@@ -94,7 +94,7 @@ def check_table(scores, is_dice, want_dice):
         ("the means with NaN in them: np.nanmean leaves NaN out", each.mean(axis=1)),
     ]
     got = mean_scores(np.array(scores), np.array(is_dice), want_dice)
-    compare.arrays(got, kept, name="mean_scores", hints=hints, axes=("system",)).check()
+    return compare.arrays(got, kept, name="mean_scores", hints=hints, axes=("system",)).check()
 
 
 def conventions(predictions, targets, num_classes, average):
@@ -139,7 +139,8 @@ def check_mean_iou(predictions, targets, num_classes, both=True):
     for number, average, name in zip(got, ("dataset", "image"), ("of the data set", "over images"), strict=True):
         if average == "dataset" or both:
             right, hints = conventions(predictions, targets, num_classes, average)
-            compare.arrays(number, float(right), name=f"mean IoU {name}", hints=hints).check()
+            report = compare.arrays(number, float(right), name=f"mean IoU {name}", hints=hints).check()
+    return report
 
 # %% [markdown]
 # ## 1 · Read a matrix (3 points)

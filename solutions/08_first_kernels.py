@@ -15,7 +15,8 @@ import numpy as np
 rng = np.random.default_rng(8)
 
 # %% [markdown]
-# These functions launch your kernels. Results are filled with NaN and −1 before the launch, so that a number that no thread writes is noticed.
+# These functions launch your kernels; call them with arrays of your own, if you like. Results are filled with NaN and −1 before the launch, so that a number that no thread writes is noticed. A
+# launch may run the threads in reverse order: a right kernel does not mind.
 
 # %% segedu={"role": "tools"}
 import torch
@@ -94,7 +95,7 @@ def check_mirrored(x, **options):
     y = mirrored(x, **options)
     check_written(y)
     hints = [("the picture upside down: mirror the columns, not the rows", x[::-1]), ("the picture itself", x)]
-    compare.arrays(y, np.ascontiguousarray(x[:, ::-1]), name="mirror", hints=hints).check()
+    return compare.arrays(y, np.ascontiguousarray(x[:, ::-1]), name="y", hints=hints).check()
 
 
 def check_pooled(x, k, s, p, **options):
@@ -119,7 +120,8 @@ def check_pooled(x, k, s, p, **options):
     context = {"operator": "max_pool2d", "args": (x, k, s, p), "kwargs": {"return_indices": True}, "reference": F.max_pool2d}
     for number, name in enumerate(("y", "indices")):
         about = context | {"output": number}
-        compare.arrays(found[number], target[number], name=name, hints=hints[number], context=about).check()
+        report = compare.arrays(found[number], target[number], name=name, hints=hints[number], context=about).check()
+    return report
 
 
 def enlarged(array, k, size, rest):
@@ -146,7 +148,7 @@ def check_unpooled(shape, k, **options):
     ]
     args = values.numpy(), indices.numpy(), k, k, 0, size
     context = {"operator": "max_unpool2d", "args": args, "kwargs": {}, "reference": F.max_unpool2d}
-    compare.arrays(found, target, name="y", hints=hints, context=context).check()
+    return compare.arrays(found, target, name="y", hints=hints, context=context).check()
 
 
 def average_gradient(grad, k, s, size):
@@ -167,7 +169,8 @@ def check_gradient(shape, k, s, **options):
         ("zeros. Is anything added to dx? In C, 1 / (k * k) is a whole number, 0", np.zeros(shape, np.float32)),
     ]
     found = averaged_backward(grad, k, s, shape[-2:], **options)
-    compare.arrays(found, average_gradient(grad, k, s, shape[-2:]), length=k * k, name="dx", hints=hints).check()
+    target = average_gradient(grad, k, s, shape[-2:])
+    return compare.arrays(found, target, length=k * k, name="dx", hints=hints).check()
 
 # %% [markdown]
 # ## 1 · Where is the thread? (2 points)
@@ -395,7 +398,7 @@ for k, order in ((3, "forward"), (2, "reverse"), (4, "forward")):
 # Average pooling with windows of k×k and stride s, without padding, gave rows×columns numbers in each plane. `avg_pool2d_backward` has a thread for each of them. It divides its gradient by $k^2$,
 # and every pixel of its window gets this share; a pixel of several windows gets the sum. dx, height×width in each plane, is 0 before the launch. `blockIdx.z` is the plane.
 #
-# Example: one row of 5 pixels (k = 1 down the rows) would get, for windows of 3 and stride 2 with the gradients 3 and 6, the shares 1 1 3 2 2. In two dimensions it is the same.
+# Example, along one row of 5 pixels: windows of 3 with stride 2, gradients 3 and 6. The shares are 1 and 2, and the pixels get 1 1 3 2 2. In the plane a window of 3×3 shares out ninths.
 #
 # <details><summary>Hint 1</summary>Windows overlap where s < k. Two threads then add to one pixel, and the lecture says what to use.</details>
 # <details><summary>Hint 2</summary>The share is a float divided by a whole number: `grad_output[…] / (k * k)`. But `1 / (k * k)` is a whole number divided by a whole number, 0.</details>

@@ -4,34 +4,28 @@ A command's module is imported when the command is called, so that one command n
 """
 
 import argparse
-import importlib
-import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
+STOPPED = 130  # the exit code of what Ctrl-C ended
 
 
-def notebooks(arguments: Sequence[str]) -> int | None:
-    """Build notebooks/ from lectures/; --check finds drift."""
-    return importlib.import_module("segedu.notebooks").main(arguments)
+@dataclass(frozen=True)
+class Command:
+    """A command: a function of a module, which takes the arguments and returns the exit code."""
 
+    module: str
+    help: str
+    function: str = "main"
 
-def bench(arguments: Sequence[str]) -> int | None:
-    """Time every operator beside PyTorch's."""
-    return _of_the_clone("benchmarks.__main__").main(arguments)
-
-
-def family(arguments: Sequence[str]) -> int | None:
-    """Train all networks alike, score and time them: the table of lecture 14."""
-    return _of_the_clone("benchmarks.family").main(arguments)
-
-
-def gpu_check(arguments: Sequence[str]) -> int | None:
-    """On a machine with an NVIDIA GPU: check and time all that runs there."""
-    return _of_the_clone("benchmarks.gpu.__main__").main(arguments)
+    def __call__(self, arguments: Sequence[str]) -> int | None:
+        module = _of_the_clone(self.module) if self.module.startswith("benchmarks") else import_module(self.module)
+        return getattr(module, self.function)(arguments)
 
 
 def _of_the_clone(module: str) -> ModuleType:
@@ -41,50 +35,25 @@ def _of_the_clone(module: str) -> ModuleType:
             "Run this command from a clone of the course."
         )
     sys.path.insert(0, str(ROOT))
-    return importlib.import_module(module)
+    return import_module(module)
 
 
-def train(arguments: Sequence[str]) -> int | None:
-    """Train a network; --resume goes on with a run."""
-    return importlib.import_module("segedu.training.command").train(arguments)
-
-
-def evaluate(arguments: Sequence[str]) -> int | None:
-    """Score a trained network on a whole split."""
-    return importlib.import_module("segedu.training.command").evaluate(arguments)
-
-
-def predict(arguments: Sequence[str]) -> int | None:
-    """Lay what a trained network sees over images."""
-    return importlib.import_module("segedu.training.command").predict(arguments)
-
-
-def release(arguments: Sequence[str]) -> int | None:
-    """Build solutions/ and exercises/ from the solutions' sources; pack the exercises for students."""
-    return importlib.import_module("segedu.grading.release").main(arguments)
-
-
-def check(arguments: Sequence[str]) -> int | None:
-    """For students: run the visible checks of exercises on your own notebooks."""
-    return importlib.import_module("segedu.grading.check").main(arguments)
-
-
-def grade(arguments: Sequence[str]) -> int | None:
-    """Grade a folder or zip of submissions."""
-    return importlib.import_module("segedu.grading.grade").main(arguments)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
-    "notebooks": notebooks,
-    "bench": bench,
-    "gpu-check": gpu_check,
-    "family": family,
-    "train": train,
-    "evaluate": evaluate,
-    "predict": predict,
-    "release": release,
-    "check": check,
-    "grade": grade,
+COMMANDS = {
+    "notebooks": Command("segedu.notebooks", "Build notebooks/ from lectures/; --check finds drift."),
+    "bench": Command("benchmarks.__main__", "Time every operator beside PyTorch's."),
+    "gpu-check": Command(
+        "benchmarks.gpu.__main__", "On a machine with an NVIDIA GPU: check and time all that runs there."
+    ),
+    "family": Command("benchmarks.family", "Train all networks alike, score and time them: the table of lecture 14."),
+    "train": Command("segedu.training.command", "Train a network; --resume goes on with a run.", "train"),
+    "evaluate": Command("segedu.training.command", "Score a trained network on a whole split.", "evaluate"),
+    "predict": Command("segedu.training.command", "Lay what a trained network sees over images.", "predict"),
+    "check": Command("segedu.grading.check", "For students: run the visible checks on the answers in your notebooks."),
+    "release": Command(
+        "segedu.grading.release",
+        "Build solutions/ and exercises/ from the solutions' sources; pack the exercises for students.",
+    ),
+    "grade": Command("segedu.grading.grade", "Grade a folder or zip of submissions."),
 }
 
 
@@ -92,9 +61,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's name; what follows the name belongs to the command."""
     result = argparse.ArgumentParser(prog="python -m segedu", description="The commands of the course.")
     commands = result.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for name, function in COMMANDS.items():
+    for name, command in COMMANDS.items():
         # The command itself answers --help, with its own options.
-        commands.add_parser(name, help=function.__doc__, add_help=False)
+        commands.add_parser(name, help=command.help, add_help=False)
     return result
 
 
@@ -107,7 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         parser().parse_args([name])  # prints the help, or what is wrong with the name, and exits
-    return COMMANDS[name](rest) or 0
+    try:
+        return COMMANDS[name](rest) or 0
+    except KeyboardInterrupt:  # where a command does not say more itself
+        print("\nStopped.", file=sys.stderr)
+        return STOPPED
 
 
 if __name__ == "__main__":

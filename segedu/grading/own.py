@@ -31,20 +31,28 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 Progress = Callable[[str], None]
-"""Told the question that is being checked."""
+"""Told the name of the question that is being checked."""
 
 
 class CannotCheckError(ValueError):
     """A notebook that cannot be checked; the message says why, and what to do."""
 
 
+class NoExerciseError(CannotCheckError):
+    """A notebook that is none of the course's exercises."""
+
+
 @dataclass
 class Outcome:
-    """What the visible checks of an exercise said, as far as they ran: `stopped` where somebody interrupted them."""
+    """What the visible checks of an exercise said, as far as they ran: `stopped` where somebody interrupted them.
+
+    `before_checks` holds the questions whose answer cell itself was at fault, before any check.
+    """
 
     exercise: NotebookNode
     result: SubmissionResult
     stopped: bool = False
+    before_checks: set[str] = field(default_factory=set)
     points: dict[str, float] = field(init=False)  # of the visible checks of each question, by its name
 
     def __post_init__(self) -> None:
@@ -78,7 +86,7 @@ def released(assignment: str, places: Sequence[Path] = (EXERCISES,)) -> Notebook
         )
     if assignment not in found:
         raise CannotCheckError(
-            f"Your copy of the course has no exercise {assignment!r}; it has {', '.join(found)}. Is it up to date?"
+            f"Your copy of the course has no exercise {assignment[:80]!r}; it has {', '.join(found)}. Is it up to date?"
         )
     return nbformat.read(found[assignment], as_version=4)
 
@@ -96,9 +104,9 @@ def of_file(path: Path, seconds: float | None = None, progress: Progress = lambd
     """
     submission = intake.read(intake.File(PurePosixPath(path.name), _content(path)), Owner("you"))
     if submission.notebook is None:
-        raise CannotCheckError(f"It cannot be read: {submission.problem}")
+        raise CannotCheckError(f"{submission.problem[:1].upper()}{submission.problem[1:]}.")
     if not submission.assignment:
-        raise CannotCheckError("It is not one of the course's exercises: those say so in their metadata.")
+        raise NoExerciseError("This is none of the course's exercises: those say inside which one they are.")
     exercise = released(submission.assignment, (path.parent, EXERCISES))
     for cell in exercise.cells:
         if seconds and role(cell) == "answer":
@@ -118,7 +126,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CannotCheckError(f"It cannot be read: {error.strerror or error}") from None
+        raise CannotCheckError(f"This cannot be read: {error.strerror or error}.") from None
 
 
 def _lanes(exercise: NotebookNode, scratch: str) -> Callable[[Sequence[str]], AnyLane]:
@@ -183,6 +191,8 @@ def _run(outcome: Outcome, grafted: Grafted, lanes: Callable[[Sequence[str]], An
                 progress(question(cell))
             with contextlib.redirect_stdout(io.StringIO()):  # what checks print is for the cell below an answer
                 session.run(cell)
+            if role(cell) == "answer" and question(cell) in session.verdicts:
+                outcome.before_checks.add(question(cell))
     except KeyboardInterrupt:
         outcome.stopped = True
     except (Exception, KernelTimeoutError, KernelDiedError) as error:  # an answer's never gets here

@@ -36,6 +36,10 @@ from segedu import compare, data, figures, models
 
 figures.use_style()
 ARGUMENTS = ("scores", "pools", "score_weights", "score_biases", "enlarge_weights")
+AXES = {
+    "score_weights": ("class", "channel", "kernel row", "kernel column"),
+    "enlarge_weights": ("input class", "output class", "kernel row", "kernel column"),
+}
 
 
 def parameters_of(num_classes, stride):
@@ -63,12 +67,20 @@ def check_count(num_classes, stride):
         ("the number without the score layers of the finer maps", right - maps * C - skips * C),
         ("the number without the enlargements by 2", right - 16 * C * C * skips),
         ("the number without the last enlargement", right - 4 * C * C * stride**2),
-        ("the number for kernels as large as the factor: an enlargement by r has 2r×2r", right - 12 * C * C * skips - 3 * C * C * stride**2),
-        ("the number for one kernel a class: there is one for each pair of classes", right - (C * C - C) * (16 * skips + 4 * stride**2)),
+        (
+            "the number for kernels as large as the factor: an enlargement by r has 2r×2r",
+            right - 12 * C * C * skips - 3 * C * C * stride**2,
+        ),
+        (
+            "the number for one kernel a class: there is one for each pair of classes",
+            right - (C * C - C) * (16 * skips + 4 * stride**2),
+        ),
         ("the number for a last enlargement by 32: it is by the stride", right + 4 * C * C * (32**2 - stride**2)),
+        ("the number with one skip too few", right - (CHANNELS[stride] * C + C + 16 * C * C if stride < 32 else 0)),
     ]
     hints = [(text, value) for text, value in hints if value != right]
-    compare.arrays(fcn_parameters(num_classes, stride), int(right), name=f"FCN-{stride}s, {C} classes", hints=hints).check()
+    name = f"FCN-{stride}s, {C} classes"
+    compare.arrays(fcn_parameters(num_classes, stride), int(right), name=name, hints=hints).check()
 
 
 def head(scores, pools, score_weights, score_biases, enlarge_weights, only=None, fuse=torch.add):
@@ -110,34 +122,43 @@ def terms(arguments):
     return 16 * classes * (16 * classes + maps)
 
 
-def fits(function, *arguments):
+FORWARD = "Scores are enlarged by 2 before each sum; the coarsest map comes first."
+BACKWARD = "Going back, a gradient passes through the enlargement before it meets the coarser map."
+
+
+def fits(function, *arguments, advice=FORWARD):
     """function(*arguments); a mismatch of sizes in words."""
     try:
         return function(*arguments)
     except ValueError as error:
-        raise AssertionError(
-            f"{function.__name__} raised ValueError: {error}\nScores are enlarged by 2 before each sum; the coarsest map comes first."
-        ) from None
+        raise AssertionError(f"{function.__name__} raised ValueError: {error}\n{advice}") from None
 
 
 def check_logits(arguments):
     """Compare fcn_logits with PyTorch's head."""
     scores, pools, weights, biases, larger = tensors(arguments)
     right = head(scores, pools, weights, biases, larger)
-    none = [0 * b for b in biases]
+    silent, none = [0 * w for w in weights], [0 * b for b in biases]
+
+    def other(weights=weights, biases=biases, larger=larger, fuse=torch.add):
+        return head(scores, pools, weights, biases, larger, fuse=fuse)
+
     hints = [
-        ("the logits without the score layers' biases", head(scores, pools, weights, none, larger)),
-        ("the enlarged scores alone: the scores of the finer maps are added", head(scores, pools, [0 * w for w in weights], none, larger)),
-        ("what comes with a ReLU behind each sum: there is none", head(scores, pools, weights, biases, larger, fuse=lambda a, b: F.relu(a + b))),
-        ("the product in place of the sum", head(scores, pools, weights, biases, larger, fuse=torch.mul)),
-        ("the mean of both in place of the sum", head(scores, pools, weights, biases, larger, fuse=lambda a, b: (a + b) / 2)),
+        ("the logits without the score layers' biases", other(biases=none)),
+        ("the enlarged scores alone: the scores of the finer maps are added", other(silent, none)),
+        ("what comes with a ReLU behind each sum: there is none", other(fuse=lambda a, b: F.relu(a + b))),
+        ("the product in place of the sum", other(fuse=torch.mul)),
+        ("the mean of both in place of the sum", other(fuse=lambda a, b: (a + b) / 2)),
+        ("what comes with one enlargement's weights for all", other(larger=[larger[0]] * len(pools) + larger[-1:])),
     ]
     if pools:
         before = head(scores, pools[:-1], weights[:-1], biases[:-1], larger[:-1])
         fused = before + F.conv2d(pools[-1], weights[-1], biases[-1])
         hints.append(("the last sum: the enlargement to the size of the image is missing", fused))
-        hints = [(text, array) for text, array in hints if not torch.equal(array, right)]
-    hints = [(text, array.numpy()) for text, array in hints if pools]
+    if pools and all(w.shape[0] == w.shape[1] for w in weights):
+        alone = [torch.eye(len(w), dtype=w.dtype)[:, :, None, None] for w in weights]
+        hints.append(("what comes with the finer maps as they are: score them first", other(alone, none)))
+    hints = [(text, array.numpy()) for text, array in hints if not torch.equal(array, right)]
     got = fits(fcn_logits, *arguments)
     compare.arrays(got, right.numpy(), length=terms(arguments), name="logits", hints=hints).check()
 
@@ -147,7 +168,9 @@ def check_votes(arguments):
     given = tensors(arguments)
     _, pools, weights, biases, larger = given
     right = [head(*given, only=n).numpy() for n in range(len(pools) + 1)]
-    without = [right[0], *(head(given[0], pools, weights, [0 * b for b in biases], larger, only=n + 1).numpy() for n in range(len(pools)))]
+    unbiased = given[0], pools, weights, [0 * b for b in biases], larger
+    without = [head(*unbiased, only=n).numpy() for n in range(len(pools) + 1)]
+    of_biases = sum(a - b for a, b in zip(right, without, strict=True))
     whole = head(*given).numpy()
     found = fits(votes, *arguments)
     assert isinstance(found, list | tuple), "return a list of votes"
@@ -157,24 +180,32 @@ def check_votes(arguments):
             ("the whole logits: each vote stands by itself", whole),
             ("the votes so far, added up: each vote stands by itself", sum(right[: n + 1])),
             ("the vote without its bias", without[n]),
-            ("all biases in one vote: each belongs to the vote of its map", target + sum(a - b for a, b in zip(right, without, strict=True))),
+            ("all biases in one vote: each belongs to the vote of its map", without[n] + of_biases),
             ("the votes in reverse order: the coarsest comes first", right[-1 - n]),
         ]
         hints = [(text, array) for text, array in hints if not np.allclose(array, target)]
         compare.arrays(got, target, length=terms(arguments), name=f"vote {n}", hints=hints).check()
 
 
-def check_backward(arguments, names, rng):
-    """Compare some of the gradients of fcn_backward with PyTorch's."""
+def torch_gradients(arguments, grad):
+    """PyTorch's gradients of the five arguments, each as a list."""
     given = tensors(arguments)
     leaves = [x if isinstance(x, list) else [x] for x in given]
     for leaf in (a for x in leaves for a in x):
         leaf.requires_grad_()
-    logits = head(*given)
-    grad = rng.standard_normal(tuple(logits.shape)).astype(arguments[0].dtype)
-    logits.backward(torch.from_numpy(grad))
-    right = {name: [a.grad.numpy() for a in x] for name, x in zip(ARGUMENTS, leaves, strict=True)}
-    found = fits(fcn_backward, grad, *arguments)
+    head(*given).backward(torch.from_numpy(grad))
+    return {name: [a.grad.numpy() for a in x] for name, x in zip(ARGUMENTS, leaves, strict=True)}
+
+
+def check_backward(arguments, names, rng):
+    """Compare some of the gradients of fcn_backward with PyTorch's."""
+    shape = head(*tensors(arguments)).shape
+    grad = rng.standard_normal(tuple(shape)).astype(arguments[0].dtype)
+    right = torch_gradients(arguments, grad)
+    scores, pools, weights, biases, larger = arguments
+    unfused = torch_gradients((scores, [0 * a for a in pools], weights, [0 * a for a in biases], larger), grad)
+    kept = "what comes where the scores were kept without the finer maps: keep the sums"
+    found = fits(fcn_backward, grad, *arguments, advice=BACKWARD)
     assert isinstance(found, dict), "return a dictionary: the name of an argument, its gradient or gradients"
     for name in names:
         assert name in found, f"the gradient of {name} is missing"
@@ -182,12 +213,13 @@ def check_backward(arguments, names, rng):
         assert isinstance(got, list | tuple), f"{name}: a list of gradients is expected, as the argument is a list"
         assert len(got) == len(right[name]), f"{name}: {len(right[name])} gradients are expected, not {len(got)}"
         for n, target in enumerate(right[name]):
-            hints = []
+            hints = [] if name != "enlarge_weights" or n == 0 else [(kept, unfused[name][n])]
             if not np.array_equal(right[name][-1 - n], target):
-                hints.append(("the gradient of another one: the lists begin with the coarsest", right[name][-1 - n]))
+                hints.append(("that of another one: the lists begin with the coarsest", right[name][-1 - n]))
             title = "gradient of scores" if name == "scores" else f"gradient of {name}[{n}]"
             length = terms(arguments) * (grad[:, 0].size if "weight" in name or "bias" in name else 64)
-            compare.arrays(got[n], target, length=length, name=title, hints=hints).check()
+            axes = AXES.get(name)
+            compare.arrays(got[n], target, length=length, name=title, hints=hints, axes=axes).check()
 
 # %% [markdown]
 # ## 1 · A fusion by hand (2 points)
@@ -343,7 +375,8 @@ check_logits(drawn(rng, channels=(), last=32))
 
 # %% segedu={"role": "hidden", "question": "fcn_logits", "points": 2}
 # any size and any number of skips, as many channels as classes, float32
-for classes, channels, last, dtype in [(3, (3, 3, 3), 4, np.float64), (2, (4, 1, 2, 5), 2, np.float32), (5, (2,), 4, np.float32)]:
+cases = [(3, (3, 3, 3), 4, np.float64), (2, (4, 1, 2, 5), 2, np.float32), (5, (2,), 4, np.float32)]
+for classes, channels, last, dtype in cases:
     size = tuple(int(n) for n in rng.integers(1, 5, 2))
     check_logits(drawn(rng, classes, channels, size, batch=int(rng.integers(1, 4)), last=last, dtype=dtype))
 

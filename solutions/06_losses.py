@@ -17,8 +17,8 @@ labels = np.array([1, 2, 255])
 class_weights = np.array([1.0, 3.0, 2.0])
 
 # Question 5: the probabilities of one class at four pixels, and which of them belong to it
-p_class = np.array([0.7, 0.2, 0.9, 0.4])
-truth = np.array([1, 1, 1, 0])
+p_class = np.array([0.3, 0.4, 0.6, 0.8])
+truth = np.array([1, 0, 0, 1])
 
 # %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 # What the checks and the figures need
@@ -35,6 +35,15 @@ figures.use_style()
 def near(a, b):
     """Equal to three decimals."""
     return abs(a - b) < 0.001
+
+
+def costs(order, grown=True):
+    """Errors times Δ, or times its growth, where the pixels of question 5 become wrong in that order."""
+    errors, total, before = np.abs(truth - p_class), 0, 0
+    for k, pixel in enumerate(order, start=1):
+        after = k / (truth.astype(bool) | np.isin(range(len(truth)), order[:k])).sum()
+        total, before = total + errors[pixel] * (after - before), after if grown else 0
+    return total
 
 
 def row_loss(ignore_index=255, **options):
@@ -77,13 +86,27 @@ def loss_hints(logits, target, ignore_index, epsilon):
     return [(text, value.numpy().astype(logits.dtype)) for text, value in hints]
 
 
-def check_loss(logits, target, ignore_index=-100, label_smoothing=0.0):
+ANY_SIZE = "Scores of any size are legal: subtract the largest score of each pixel before you take exponentials"
+
+
+def refuse_nan(got, name, about=ANY_SIZE):
+    """Say what is behind a number that is NaN or infinite."""
+    if isinstance(got, np.ndarray | np.floating | float) and not np.isfinite(got).all():
+        what = "NaN" if np.isnan(got).any() else "infinite"
+        raise AssertionError(f"{name}: {what if np.ndim(got) == 0 else 'some values are ' + what}. {about}.")
+
+
+def check_loss(logits, target, ignore_index=-100, label_smoothing=0.0, about=ANY_SIZE):
     """Compare cross_entropy with PyTorch's."""
     options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
     right = F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(target), **options).numpy()
     hints = loss_hints(logits, target, ignore_index, label_smoothing)
     context = {"operator": "cross_entropy", "args": (logits, target), "kwargs": options, "reference": F.cross_entropy}
-    got = cross_entropy(logits.copy(), target.copy(), ignore_index, label_smoothing)
+    given = logits.copy()
+    got = cross_entropy(given, target.copy(), ignore_index, label_smoothing)
+    if np.isfinite(right):
+        refuse_nan(got, "cross_entropy", about)
+    compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, right, length=logits.size, name="cross_entropy", hints=hints, context=context).check()
 
 
@@ -127,6 +150,7 @@ def check_gradient(grad_output, logits, target, ignore_index=-100, label_smoothi
     given = logits.copy()
     got = cross_entropy_backward(grad_output, given, target.copy(), ignore_index, label_smoothing)
     hints = gradient_hints(*arguments)
+    refuse_nan(got, "gradient")
     compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, true_gradient(*arguments), name="gradient", hints=hints).check()
 
@@ -177,7 +201,10 @@ def check_dice(logits, target, ignore_index, smooth):
     """Compare dice_loss with the library's."""
     right = true_dice(logits, target, ignore_index, smooth)
     hints = dice_hints(logits, target, ignore_index, smooth)
-    got = dice_loss(logits.copy(), target.copy(), ignore_index, smooth)
+    given = logits.copy()
+    got = dice_loss(given, target.copy(), ignore_index, smooth)
+    refuse_nan(got, "dice_loss")
+    compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, right, length=logits.size, name="dice_loss", hints=hints).check()
 
 
@@ -314,9 +341,15 @@ check_loss(rng.standard_normal((1, 3, 2, 4)), rng.integers(0, 3, (1, 2, 4)))
 check_loss(np.log([3.0, 1.0])[None, :, None, None], np.zeros((1, 1, 1), np.int64), label_smoothing=0.2)
 
 # %% segedu={"role": "check", "question": "cross_entropy", "points": 1}
-# large scores in float32: sure and wrong by 300, and a pixel of section 2 of the lecture plus 1000
-far = np.array([[0, 300, 0], [0, -300, -600], [1000, 1000, 999]], np.float32).T[None, :, None]
-check_loss(far, np.array([[[0, 0, 0]]]))
+# large scores in float32: all near 1000; sure and wrong; one pixel near 1000 and one near 0
+cases = [
+    ("In float32 exp(89) is infinite already: subtract the largest score first", [[1001, 1000, 999]]),
+    ("The probability of this pixel's label is too small for float32: never form it, take the logarithm on paper", [[0, 300, 0]]),
+    ("Here one pixel has scores near 1000, one near 0: each has a largest score of its own", [[1001, 1000, 999], [1, 2, 3]]),
+]
+for about, scores in cases:
+    report = check_loss(np.array(scores, np.float32).T[None, :, None], np.zeros((1, 1, len(scores)), np.int64), about=about)
+report
 
 # %% segedu={"role": "check", "question": "cross_entropy", "points": 1}
 # void pixels
@@ -482,7 +515,7 @@ for dtype, void in [(np.float32, 0), (np.float64, 2)]:
 # %% [markdown]
 # ## 5 · Lovász by hand (2 points)
 #
-# A picture of four pixels; pixels 0, 1 and 2 belong to a class, pixel 3 does not. A network gives the class the probabilities 0.7, 0.2, 0.9 and 0.4 there. In which order do the pixels become wrong, and what is the
+# A picture of four pixels; pixels 0 and 3 belong to a class, pixels 1 and 2 do not. A network gives the class the probabilities 0.3, 0.4, 0.6 and 0.8 there. In which order do the pixels become wrong, and what is the
 # Lovász loss of the class? Write `order = …`, the four numbers of the pixels in brackets, and `lovasz = …`, a fraction or three decimals.
 #
 # <details><summary>Hint 1</summary>Errors first: how far is each probability from the truth, 1 or 0? The largest comes first.</details>
@@ -490,8 +523,8 @@ for dtype, void in [(np.float32, 0), (np.float64, 2)]:
 
 # %% segedu={"role": "answer", "question": "lovasz"}
 ### BEGIN SOLUTION
-order = (1, 3, 0, 2)
-lovasz = 0.8 * 1 / 3 + 0.4 * (2 / 4 - 1 / 3) + 0.3 * (3 / 4 - 2 / 4) + 0.1 * (4 / 4 - 3 / 4)
+order = (0, 2, 1, 3)
+lovasz = 0.7 * 1 / 2 + 0.6 * (2 / 3 - 1 / 2) + 0.4 * (3 / 4 - 2 / 3) + 0.2 * (4 / 4 - 3 / 4)
 ### END SOLUTION
 
 # %% segedu={"role": "check", "question": "lovasz", "points": 1}
@@ -508,12 +541,11 @@ print("the order is right")
 scores = np.log(np.stack([1 - p_class, p_class], axis=1))
 right = float(numpy_ops.lovasz_softmax(scores, truth, classes=[1]))
 errors = np.abs(truth - p_class)
-sets = [np.argsort(-errors)[: k + 1] for k in range(4)]
-deltas = np.array([len(wrong) / (truth.astype(bool) | np.isin(range(4), wrong)).sum() for wrong in sets])
 both = (p_class * truth).sum()
-assert not near(lovasz, np.sort(errors)[::-1] @ deltas), "errors times Δ itself: each pixel costs its error times the growth of Δ"
+assert not near(lovasz, costs(np.argsort(-errors), grown=False)), "errors times Δ: a pixel costs its error times the *growth* of Δ"
 assert not near(lovasz, errors.mean()), "that is the mean error: Δ does not grow by ¼ each time"
-assert not near(lovasz, np.sort(errors) @ np.diff(deltas, prepend=0)), "the errors in the wrong order: the largest meets the first growth"
+assert not near(lovasz, costs(np.argsort(errors))), "that is with the smallest error first: the largest comes first"
+assert not near(lovasz, costs(np.argsort(-p_class))), "that is in the order of the probabilities: the errors are meant"
 assert not near(lovasz, 1 - both / (p_class.sum() + truth.sum() - both)), "that is the soft Jaccard loss"
 assert near(lovasz, right), "not right: write down Δ after each pixel of your order, then how much it grew"
 print("the loss is right")

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segedu.grading.marks import Mark
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"(^|[;,\t\r\n])(\s*)(?=[=+\-@＝＋－＠])")
+_CONTROL = ("\t", "\r", "\n")  # with which a cell must not begin, either
 
 
 def harmless(cell: object) -> object:
-    """A cell that a spreadsheet shows and does not compute.
+    """A cell that a spreadsheet shows and does not compute, also one that parts cells at semicolons or tabs.
 
-    >>> harmless("=1+1"), harmless(-2.5)
-    ("'=1+1", -2.5)
+    >>> harmless("=1+1"), harmless("Ada;-1"), harmless(-2.5)
+    ("'=1+1", "Ada;'-1", -2.5)
     """
-    text = isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA)
-    return f"'{cell}" if text else cell
+    if not isinstance(cell, str):
+        return cell
+    text = _FORMULA.sub(r"\1\2'", cell)
+    return f"'{text}" if text.startswith(_CONTROL) else text
 
 
 def table(rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 

@@ -1,12 +1,13 @@
 """Every exercise: its solution has full marks, its stub none, every wrong answer of its catalogue is rejected."""
 
+import symtable
 from collections import Counter
 from functools import cache
 
 import pytest
 
 from segedu.grading import results
-from segedu.grading.cells import question, questions, role, stub
+from segedu.grading.cells import has_to_define, is_cuda, names_defined, question, questions, role, stub
 from segedu.grading.release import SOLUTIONS, drift, exercise, read_solution
 from segedu.grading.trial import run_all
 from segedu.grading.wrong_answers import wrong_answers
@@ -29,6 +30,25 @@ def catalogue(source):
 @each_exercise
 def test_the_notebooks_agree_with_their_source(source):
     assert drift(source) is None
+
+
+def assigned(source):
+    """The names that a cell puts into the notebook."""
+    if is_cuda(source):
+        return {name for name, _ in names_defined(source)}
+    lines = "\n".join(line for line in source.split("\n") if not line.startswith("%"))
+    names = symtable.symtable(lines, "<cell>", "exec").get_symbols()
+    return {name.get_name() for name in names if name.is_assigned() or name.is_imported()}
+
+
+@each_exercise
+def test_what_answers_define_is_still_there_in_the_last_cell(source):
+    cells = exercise(solution_of(source)).cells
+    answers = Counter(name for cell in cells if role(cell) == "answer" for name in has_to_define(cell))
+    assert [name for name, count in answers.items() if count > 1] == [], "several answers define it"
+    for cell in cells:
+        if role(cell) in ("setup", "tools", "show", "check"):
+            assert not assigned(cell.source) & set(answers), cell.source
 
 
 @each_exercise

@@ -20,7 +20,7 @@ from segedu import compare, cuda, figures
 from segedu.data.photographs import as_chw, photograph
 
 figures.use_style()
-EMPTY = "nothing was written there: is the answer still empty?"
+EMPTY = "the NaN with which the array came: nothing was written"
 
 
 def blocks_for(items, threads):
@@ -230,7 +230,7 @@ def check_gather(x, k, s, padding):
     flat = where.reshape(planes, -1), grad.reshape(planes, -1)
     one = np.zeros((2, planes, H * W), np.float32)  # the last window of each pixel, and the first
     for step, alone in zip((1, -1), one, strict=True):
-        np.put_along_axis(alone, *(numbers[:, ::step] for numbers in flat), axis=1)
+        np.put_along_axis(alone, *(numbers[:, ::step].copy() for numbers in flat), axis=1)
     later = np.zeros_like(target)
     later[0] = target[0]
     unmoved = np.zeros((planes, H * W), np.float32)
@@ -242,7 +242,7 @@ def check_gather(x, k, s, padding):
     hints = [
         ("the NaN with which dx came, or added to it: write every pixel, `dx[…] = sum`", np.full_like(target, np.nan)),
         *(("the gradient of one window for each pixel: a pixel that won several gets the sum", z.reshape(target.shape)) for z in one),
-        ("the first plane in every plane: where do the numbers of plane blockIdx.z begin?", np.repeat(target[:1], planes, 0)),
+        ("the first plane in every plane: the numbers of the next plane begin rows · columns further on", np.repeat(target[:1], planes, 0)),
         ("0 in all planes but the first: indices count within their own plane", later),
         ("the padding left out: window (i, j) begins at row i·s − padding", unmoved.reshape(target.shape)),
     ]
@@ -302,8 +302,8 @@ for settings in [(3, 2, 1), (4, 1, 2), (2, 3, 1), (5, 3, 0)]:
 # }
 
 # %% [markdown]
-# The checks see results, races and barriers. They cannot see whether you used the tiles; the cell below counts that, for 32 × 48 weights and 64 pixels. With a thread for each weight and no tiles it
-# would be 196,608 loads from global memory, and the 32 lanes of a warp would need many sectors for each request to x. Why has a row of the tiles 17 words? Try 16, and look at the turns.
+# The checks see results, races and barriers. They cannot see whether you used the tiles; the cell below counts that, for 32 × 48 weights and 64 pixels. Why has a row of the tiles 17 words? Try 16,
+# and look at the turns.
 
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "tile"}
 # What your kernel asks of memory
@@ -312,7 +312,7 @@ args = g, x, np.zeros((32, 48), np.float32), 32, 48, 64
 try:
     counts = cuda.profile(weight_gradient, (3, 2), (16, 16), args)
     loads, stores = (counts.total("accesses", "global", kind) for kind in ("load", "store"))
-    print(f"{loads:,} loads from global memory, {stores:,} stores")
+    print(f"{loads:,} loads from global memory, {stores:,} stores; without tiles {2 * 32 * 48 * 64:,} loads")
     for row in counts.rows:
         if row.memory == "shared":
             print(f"line {row.line}, shared {row.kind}: {row.turns_per_request:.1f} turns a request")

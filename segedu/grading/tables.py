@@ -63,13 +63,18 @@ def canvas(found: Sequence[Mark]) -> str:
 
 
 def moodle(found: Sequence[Mark], assignment: str) -> str:
-    """The form of Moodle's offline grading worksheet for one assignment."""
-    rows: list[list[object]] = [["Identifier", "Full name", "Grade", "Maximum grade"]]
+    """The form of Moodle's offline grading worksheet for one assignment.
+
+    Moodle asks for the columns Identifier, Grade and Last modified (grade). The last is empty: then what was graded in
+    Moodle since then stays, unless the person who imports says otherwise.
+    """
+    head = ["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)"]
+    rows: list[list[object]] = [head]
     for mark in found:
         result = mark.result
         if result.assignment == assignment:
             participant = f"Participant {result.identifier}" if result.identifier else ""
-            rows.append([participant, result.student, mark.shown, result.possible])
+            rows.append([participant, result.student, mark.shown, result.possible, ""])
     return table(rows)
 
 

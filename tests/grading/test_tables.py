@@ -78,8 +78,12 @@ def test_canvas_has_a_row_for_each_student_and_a_column_for_each_assignment():
 
 
 def test_moodle_knows_participants_by_their_number():
-    found = read(tables.moodle([mark("Ada", "4711", (2, 1)), mark("Bob", "4712", assignment="02")], "01_tiny"))
-    assert found == [["Identifier", "Full name", "Grade", "Maximum grade"], ["Participant 4711", "Ada", "3.0", "4.0"]]
+    """The columns without which Moodle's importgradeslib.php refuses a worksheet are there."""
+    marks = [mark("Ada", "4711", (2, 1)), mark("Bob", "4712", assignment="02")]
+    head, *rows = read(tables.moodle(marks, "01_tiny"))
+    assert {"Identifier", "Grade", "Last modified (grade)"} <= set(head)
+    (row,) = (dict(zip(head, row, strict=True)) for row in rows)
+    assert (row["Identifier"], row["Grade"], row["Maximum grade"]) == ("Participant 4711", "3.0", "4.0")
 
 
 @pytest.mark.parametrize("status", [results.FAULT, results.UNREADABLE])

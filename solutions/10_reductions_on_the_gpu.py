@@ -301,7 +301,7 @@ def weighted(x, labels, weights, part):
 
 def check_loss(x, labels, weights, scale=1.0):
     """Compare weighted_loss with PyTorch's cross_entropy."""
-    images, classes, *size = x.shape
+    _, classes, *size = x.shape
     dx, total = np.full_like(x, np.nan), np.zeros(1)
     args = x, labels, weights, dx, total, classes, size[0] * size[1], labels.size, 255, np.float32(scale)
     launch(weighted_loss, (blocks_for(labels.size, 64),), (64,), args)

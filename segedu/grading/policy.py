@@ -6,6 +6,7 @@ The sandbox does not have these modules; this says so before anything runs, in w
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 
 from segedu.grading.cells import is_cuda
@@ -24,9 +25,8 @@ def refusals(source: str, allowed: tuple[str, ...] = ()) -> list[str]:
     """
     if is_cuda(source):
         return []
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(source)
+    if tree is None:
         return []
     return [
         f"line {line}: {module} may not be used in this exercise: write it yourself"
@@ -34,6 +34,16 @@ def refusals(source: str, allowed: tuple[str, ...] = ()) -> list[str]:
         if module.split(".")[0] in (*NOT_FROM_SCRATCH, *OPERATORS)
         and not any(module == name or module.startswith(name + ".") for name in allowed)
     ]
+
+
+def parsed(source: str) -> ast.Module | None:
+    """An answer's tree; None where it is no Python. What Python would warn of is between it and the student."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:

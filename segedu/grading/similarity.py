@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from segedu.grading.cells import is_cuda
+from segedu.grading.policy import parsed
 
 FEWEST_WORDS = 30  # of an answer: shorter ones agree by chance
 GRAM = 5  # words that are compared as one
 ALIKE = 0.85  # shared grams, of all that either answer has, from which a pair is listed
-_WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*|[^\s\w]")
+_WORD = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\s\w]")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -37,9 +38,8 @@ def normalised(source: str) -> tuple[str, ...]:
     """
     if is_cuda(source):
         return tuple(_numbered(_WORD.findall(_COMMENT.sub(" ", source.split("\n", 1)[-1]))))
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(source)
+    if tree is None:
         return tuple(_WORD.findall(source))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

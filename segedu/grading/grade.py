@@ -255,14 +255,21 @@ def main(argv: Sequence[str] | None = None) -> int:
                 regrade=options.regrade,
                 progress=progress,
             )
+        overview = report.write(found, options.out, masters())
     except (IntakeError, ExerciseError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"Stopped: {error}. Results so far are kept in {options.out}; when that is mended, run the same command "
+            "again to go on.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         known = len(list((options.out / "results").glob("[0-9a-f]*.json")))
         print(f"\nStopped. {known} results are kept in {options.out}; run the same command again to go on.")
         return 130
-    overview = report.write(found, options.out, masters())
     explained = (options.only or [result.student for result in found]) if options.explain else ()
     print("\n".join(report.lines(overview, explained)))
     return 0

@@ -65,8 +65,9 @@ def shown(outcome: Outcome) -> Iterator[RenderableType]:
     table.add_row("", "", Text(points_of(outcome), "bold"))
     yield from (Text(warning, "yellow") for warning in outcome.result.warnings)
     yield table
+    said: dict[str, str] = {}
     for name in outcome.points:
-        if wrong := list(_wrong(outcome, name)):
+        if wrong := list(_wrong(outcome, name, said)):
             yield Text.assemble("\n", (titles[name].plain, "bold"))
             yield from (Padding(part, (0, 0, 0, 2)) for part in wrong)
     if outcome.stopped:
@@ -93,15 +94,16 @@ def _how(outcome: Outcome, name: str) -> Text:
     return Text(WORDS[first] + some, COLOURS.get(first, "red"))
 
 
-def _wrong(outcome: Outcome, name: str) -> Iterator[Text]:
-    """What the checks of a question say, those that passed left out, each message once."""
+def _wrong(outcome: Outcome, name: str, said: dict[str, str]) -> Iterator[Text]:
+    """What the checks of a question say, those that passed left out, each message once: `said` is where it was."""
     sources = {cell.id: cell.source for cell in outcome.exercise.cells if role(cell) == "check"}
-    said: set[str] = set()
     for check in outcome.of(name):
         message = MISSING if check.status == results.MISSING else check.message
-        if check.status in (results.PASSED, results.NOT_ATTEMPTED) or message in said:
+        if said.get(message, name) != name:
+            message = f"The same as in {_titles(outcome)[said[message]]}."
+        if check.status in (results.PASSED, results.NOT_ATTEMPTED) or said.get(message) == name:
             continue
-        said.add(message)
+        said[message] = name
         first, _, _ = sources[check.cell].partition("\n")
         if first.startswith("#") and name not in outcome.before_checks:
             yield Text(f"Check: {first.removeprefix('#').strip()}", "italic")

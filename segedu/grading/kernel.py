@@ -73,7 +73,7 @@ class SandboxedKernel(RunningKernel):
         self.km.kernel_spec.argv = kernel_command(sandbox, course, self.home, self.home / "c.json")
         self.km.kernel_spec.interrupt_mode = "message"  # a signal would end the sandbox, not the cell
         try:
-            self.km.start_kernel(env=kernel_environment(course, self.home), cwd=str(self.home), **_SILENT)
+            self.km.start_kernel(env=kernel_environment(sandbox, course, self.home), cwd=str(self.home), **_SILENT)
             self._connect()
             hidden = [*HIDDEN, *(f"segedu.{name}" for name in OPERATORS if name not in allowed)]
             self.run(f"import segedu.grading.inside as _i; _i.prepare({hidden!r}); del _i", START_SECONDS)

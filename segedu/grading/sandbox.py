@@ -90,7 +90,7 @@ def _try_out(sandbox: Sandbox) -> str | None:
         home.mkdir()
         course.mkdir()
         command = [*_wrapped(sandbox, course, give_away(home)), sys.executable, "-c", _TRIAL]
-        environment = kernel_environment(course, home)
+        environment = kernel_environment(sandbox, course, home)
         try:
             done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_SECONDS_TO_TRY)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -145,12 +145,12 @@ def kernel_command(sandbox: Sandbox, course: Path, home: Path, connection: Path)
     return [*_wrapped(sandbox, course, home), *kernel]
 
 
-def kernel_environment(course: Path, home: Path) -> dict[str, str]:
-    """The environment of a kernel: nothing of the user's own."""
+def kernel_environment(sandbox: Sandbox, course: Path, home: Path) -> dict[str, str]:
+    """The environment of a kernel: nothing of the user's own, but where the answers are."""
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
     visible = [place for place in os.get_exec_path() if any(Path(place).is_relative_to(p) for p in _read_only())]
-    return kept | {
-        "PATH": os.environ.get("PATH", "") if os.name == "nt" else os.pathsep.join(visible),
+    kept["PATH"] = os.environ.get("PATH", "") if os.name == "nt" else os.pathsep.join(visible)
+    return (dict(os.environ) if sandbox.kind == "own" else kept) | {
         "HOME": str(home),
         "TMPDIR": str(home),
         "PYTHONPATH": str(course),

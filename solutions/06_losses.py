@@ -22,6 +22,8 @@ truth = np.array([1, 0, 0, 1])
 
 # %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 # What the checks and the figures need
+import warnings
+
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
@@ -203,7 +205,7 @@ def check_dice(logits, target, ignore_index, smooth):
     hints = dice_hints(logits, target, ignore_index, smooth)
     given = logits.copy()
     got = dice_loss(given, target.copy(), ignore_index, smooth)
-    refuse_nan(got, "dice_loss")
+    refuse_nan(got, "dice_loss", ANY_SIZE + "; and smooth, above and below the fraction bar, keeps 0/0 away")
     compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, right, length=logits.size, name="dice_loss", hints=hints).check()
 
@@ -217,20 +219,20 @@ def drawn(rng, shape, void, dtype=np.float64):
     return logits, target
 
 
-def draw_curves(mine, its, label):
+def draw_curves(mine, its, reach):
     """A loss against the score of one pixel's true class, yours and the right one."""
-    scores = np.linspace(-150, 150, 61).astype(np.float32)
+    scores = np.linspace(-reach, reach, 61).astype(np.float32)
     x = np.zeros((61, 1, 2, 1, 2), np.float32)
     x[:, 0, 0, 0, 0], x[:, 0, 1, 0, 1] = scores, 1
     target = np.array([[[0, 1]]])
     with np.errstate(all="ignore"):
-        yours = [mine(one, target) for one in x]
+        yours = [mine(one.copy(), target) for one in x]
     fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     ax.plot(scores, yours, label="yours")
-    ax.plot(scores, [its(one, target) for one in x], ":", linewidth=3, label=label)
+    ax.plot(scores, [its(one, target) for one in x], ":", linewidth=3, label="as it should be")
     ax.set(xlabel="score of the true class of one of two pixels", ylabel="loss")
     ax.legend()
-    figures.show(fig, alt="The loss against a score from −150 to 150, two curves: yours and the right one.")
+    figures.show(fig, alt="The loss against a score, two curves: yours and the right one.")
 
 # %% [markdown]
 # ## 1 · Three pixels by hand (3 points)
@@ -275,11 +277,11 @@ print("the loss is right")
 weights = torch.from_numpy(class_weights)
 right, total = row_loss(weight=weights), row_loss(weight=weights, reduction="sum")
 assert not near(weighted, total), "that is the weighted sum: a mean is divided by the sum of the weights"
-assert not near(weighted, total / 2), "a weighted mean is divided by the sum of the weights, not by the number of pixels"
+assert not near(weighted, total / 2), "a weighted mean is divided by the sum of weights, not by the number of pixels"
 assert not near(weighted, total / 3), "a weighted mean is divided by the sum of the weights; void pixels have none"
-assert not near(weighted, total / class_weights.sum()), "divided by the weights of all classes: add up those of the labelled pixels"
-assert not near(weighted, row_loss(weight=weights.roll(1))), "the weights belong to other classes: the classes are counted from 0"
-assert near(weighted, right), "not right: each labelled pixel has the weight of its class, above and below the fraction bar"
+assert not near(weighted, total / class_weights.sum()), "those are the weights of all classes: add up those of the labelled pixels"
+assert not near(weighted, row_loss(weight=weights.roll(1))), "other classes have these weights: classes are counted from 0"
+assert near(weighted, right), "not right: each labelled pixel has the weight of its class, above and below the bar"
 print("the weighted loss is right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
@@ -297,7 +299,8 @@ print("the derivative is right")
 # %% [markdown]
 # ## 2 · Cross-entropy that never overflows (5 points)
 #
-# `cross_entropy(logits, target, ignore_index, label_smoothing)` takes scores of N×C×H×W and labels of N×H×W, and returns one number in the dtype of the scores. Pixels with the label `ignore_index` are void.
+# `cross_entropy(logits, target, ignore_index, label_smoothing)` takes scores of N×C×H×W and labels of N×H×W, and returns one number in the dtype of the scores. Pixels with the label `ignore_index` are void; it
+# may be any whole number, also that of a class.
 # With $\varepsilon$ for label_smoothing, the target of a pixel $i$ with label $y_i$ is not one-hot: $\varepsilon$ of it is spread evenly over all C classes,
 #
 # $$q_{ij} = (1 - \varepsilon)\, t_{ij} + \frac{\varepsilon}{C}, \qquad t_{ij} = \begin{cases} 1 & \text{if } j = y_i \\ 0 & \text{otherwise} \end{cases}$$
@@ -331,7 +334,7 @@ def cross_entropy(logits, target, ignore_index, label_smoothing):
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "cross_entropy"}
 # Figure: the loss of two pixels in float32, one of them from sure and wrong to sure and right
 try:
-    draw_curves(lambda x, y: cross_entropy(x, y, 255, 0.0), lambda x, y: numpy_ops.cross_entropy(x, y), "as it should be")
+    draw_curves(lambda x, y: cross_entropy(x, y, 255, 0.0), numpy_ops.cross_entropy, reach=150)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it as a curve.")
 
@@ -343,12 +346,13 @@ check_loss(np.log([3.0, 1.0])[None, :, None, None], np.zeros((1, 1, 1), np.int64
 # %% segedu={"role": "check", "question": "cross_entropy", "points": 1}
 # large scores in float32: all near 1000; sure and wrong; one pixel near 1000 and one near 0
 cases = [
-    ("In float32 exp(89) is infinite already: subtract the largest score first", [[1001, 1000, 999]]),
-    ("The probability of this pixel's label is too small for float32: never form it, take the logarithm on paper", [[0, 300, 0]]),
-    ("Here one pixel has scores near 1000, one near 0: each has a largest score of its own", [[1001, 1000, 999], [1, 2, 3]]),
+    ([[1001, 1000, 999]], "In float32 exp(89) is infinite already: subtract the largest score first"),
+    ([[0, 300, 0]], "The label's probability is too small for float32: take the logarithm on paper, not of p"),
+    ([[1001, 1000, 999], [1, 2, 3]], "One pixel has scores near 1000, one near 0: each has a largest of its own"),
 ]
-for about, scores in cases:
-    report = check_loss(np.array(scores, np.float32).T[None, :, None], np.zeros((1, 1, len(scores)), np.int64), about=about)
+for pixels, about in cases:
+    scores = np.array(pixels, np.float32).T[None, :, None]
+    report = check_loss(scores, np.zeros((1, 1, len(pixels)), np.int64), about=about)
 report
 
 # %% segedu={"role": "check", "question": "cross_entropy", "points": 1}
@@ -367,16 +371,17 @@ for dtype, size in [(np.float32, 500), (np.float64, 5000)]:
     logits, target = drawn(rng, (2, 3, *rng.integers(3, 7, 2)), 255, dtype)
     for scores in (size * logits, logits + dtype(size), logits - dtype(size)):
         check_loss(scores, target, ignore_index=255)
-with np.errstate(all="ignore"):
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a mean of nothing
     check_loss(logits, np.full_like(target, 255), ignore_index=255)
 
 # %% [markdown]
 # ## 3 · Its gradient (4 points)
 #
-# `cross_entropy_backward(grad_output, logits, target, ignore_index, label_smoothing)` returns the gradient of question 2's loss with respect to the scores, times the number `grad_output`. It has the shape and the
-# dtype of the scores. The $q_{ij}$ of a pixel add up to 1, so it is still probabilities minus target:
+# `cross_entropy_backward(grad_output, logits, target, ignore_index, label_smoothing)` returns the gradient of question 2's loss with respect to the scores, times the number `grad_output`, $d$. It has the shape
+# and the dtype of the scores. The $q_{ij}$ of a pixel add up to 1, so it is still probabilities minus target:
 #
-# $$g_{ij} = \begin{cases} \text{grad\_output} \cdot \dfrac{p_{ij} - q_{ij}}{n} & \text{if pixel } i \text{ is labelled} \\ 0 & \text{if it is void} \end{cases}$$
+# $$g_{ij} = \begin{cases} d \cdot \dfrac{p_{ij} - q_{ij}}{n} & \text{if pixel } i \text{ is labelled} \\ 0 & \text{if it is void} \end{cases}$$
 #
 # At least one pixel is labelled. The scores may be of any size here, too, and must not be changed.
 #
@@ -421,8 +426,8 @@ try:
     for ax, title in zip(axes, ("photograph", "yours", "PyTorch's"), strict=True):
         ax.set_title(title)
         ax.set_axis_off()
-    fig.colorbar(drawing, ax=axes, label="raise ← → lower", fraction=0.03)
-    figures.show(fig, alt="A cup on a red saucer, and the gradient of the class saucer twice: yours and PyTorch's, with a frame of 0.")
+    fig.colorbar(drawing, ax=axes, label="raise ← → lower", fraction=0.03, shrink=0.8)
+    figures.show(fig, alt="A cup on a red saucer, and the gradient of the class saucer, yours and PyTorch's.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
 
@@ -484,7 +489,7 @@ def dice_loss(logits, target, ignore_index, smooth):
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "dice_loss"}
 # Figure: the Dice loss of two pixels in float32, one of them from sure and wrong to sure and right
 try:
-    draw_curves(lambda x, y: dice_loss(x, y, 255, 1.0), lambda x, y: true_dice(x, y, 255, 1.0), "as it should be")
+    draw_curves(lambda x, y: dice_loss(x, y, 255, 1.0), lambda x, y: true_dice(x, y, 255, 1.0), reach=8)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it as a curve.")
 
@@ -542,10 +547,10 @@ scores = np.log(np.stack([1 - p_class, p_class], axis=1))
 right = float(numpy_ops.lovasz_softmax(scores, truth, classes=[1]))
 errors = np.abs(truth - p_class)
 both = (p_class * truth).sum()
-assert not near(lovasz, costs(np.argsort(-errors), grown=False)), "errors times Δ: a pixel costs its error times the *growth* of Δ"
+assert not near(lovasz, costs(np.argsort(-errors), grown=False)), "a pixel costs its error times the growth of Δ, not times Δ"
 assert not near(lovasz, errors.mean()), "that is the mean error: Δ does not grow by ¼ each time"
-assert not near(lovasz, costs(np.argsort(errors))), "that is with the smallest error first: the largest comes first"
-assert not near(lovasz, costs(np.argsort(-p_class))), "that is in the order of the probabilities: the errors are meant"
+assert not near(lovasz, costs(np.argsort(errors))), "that is with the smallest error first: begin with the largest"
+assert not near(lovasz, costs(np.argsort(-p_class))), "that is in the order of the probabilities: take the errors"
 assert not near(lovasz, 1 - both / (p_class.sum() + truth.sum() - both)), "that is the soft Jaccard loss"
 assert near(lovasz, right), "not right: write down Δ after each pixel of your order, then how much it grew"
 print("the loss is right")

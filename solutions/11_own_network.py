@@ -114,6 +114,12 @@ def gradients_of(tape, leaves):
     return found
 
 
+def check_gradient(found, name, target, length=1, hints=()):
+    """Compare one of the gradients that `backward` returned."""
+    assert name in found, f"the gradient of {name} is missing"
+    compare.arrays(found[name], target, length=length, name=f"gradient of {name}", hints=hints).check()
+
+
 def sgd_path(parameters, gradients, rates, **options):
     """PyTorch's parameters and velocities after each step; a gradient None leaves a parameter out."""
     tensors = [torch.from_numpy(p).clone().requires_grad_() for p in parameters]
@@ -243,10 +249,12 @@ compare.with_torch(prelu, x, slope, reference=F.prelu).check()
 
 # %% segedu={"role": "check", "question": "prelu", "points": 1}
 # the gradient of x
+x, slope = rng.standard_normal((2, 3, 4, 5)), rng.uniform(-0.5, 0.5, 3)
 check_prelu_gradient(0, x, slope)
 
 # %% segedu={"role": "check", "question": "prelu", "points": 1}
 # the gradient of the slope
+x, slope = rng.standard_normal((2, 3, 4, 5)), rng.uniform(-0.5, 0.5, 3)
 check_prelu_gradient(1, x, slope)
 
 # %% segedu={"role": "hidden", "question": "prelu", "points": 2}
@@ -298,8 +306,7 @@ tape = [("matmul", "a", ("x", "w")), ("relu", "h", ("a",)), ("mul", "m", ("h", "
 leaves = {name: rng.standard_normal(shape) for name, shape in (("x", (4, 3)), ("w", (3, 5)), ("z", (4, 5)))}
 found = gradients_of(tape, leaves)
 for name, target in torch_gradients(tape, leaves).items():
-    assert name in found, f"the gradient of {name} is missing"
-    compare.arrays(found[name], target, length=20, name=f"gradient of {name}").check()
+    check_gradient(found, name, target, length=20)
 
 # %% segedu={"role": "check", "question": "backward", "points": 1}
 # names that are used twice
@@ -309,9 +316,8 @@ alone = "the last part alone: parts of several uses are added"
 shared = "what += makes of an array that several names hold"
 wrong = {"d": [(alone, 8.0), (shared, 64.0)], "w": [(alone, 48.0)]}
 for name, target in {"L": 1.0, "s": 1.0, "d": 16.0, "p": 16.0, "x": 32.0, "w": 64.0}.items():
-    assert name in found, f"the gradient of {name} is missing"
     hints = [(text, np.array([[value]])) for text, value in wrong.get(name, ())]
-    compare.arrays(found[name], np.array([[target]]), name=f"gradient of {name}", hints=hints).check()
+    check_gradient(found, name, np.array([[target]]), hints=hints)
 
 # %% segedu={"role": "check", "question": "backward", "points": 1}
 # names that get the same array
@@ -319,7 +325,7 @@ tape = [("add", "e", ("a", "b")), ("add", "L", ("e", "a"))]
 found = gradients_of(tape, {"a": np.array([[5.0]]), "b": np.array([[7.0]])})
 hints = [("the sum that belongs to a: += changes an array that several names hold", np.array([[2.0]]))]
 for name, target in {"L": 1.0, "e": 1.0, "b": 1.0, "a": 2.0}.items():
-    compare.arrays(found[name], np.array([[target]]), name=f"gradient of {name}", hints=hints).check()
+    check_gradient(found, name, np.array([[target]]), hints=hints)
 
 # %% segedu={"role": "hidden", "question": "backward", "points": 1}
 # values from which no way leads to the result
@@ -330,8 +336,7 @@ found, right = gradients_of(tape, leaves), torch_gradients(tape, leaves)
 extra = sorted(set(found) - set(right))
 assert not extra, f"no way leads from {extra[0]} to the last result: it has no gradient"
 for name, target in right.items():
-    assert name in found, f"the gradient of {name} is missing"
-    compare.arrays(found[name], target, length=20, name=f"gradient of {name}").check()
+    check_gradient(found, name, target, length=20)
 
 # %% segedu={"role": "hidden", "question": "backward", "points": 1}
 # a deep network in which every feature is used twice or three times
@@ -343,8 +348,7 @@ tape += [("add", "two", (features, features)), ("mul", "square", ("two", feature
 leaves = {"x": rng.standard_normal((4, 3)), "w": 0.5 * rng.standard_normal((3, 3))}
 found = gradients_of(tape, leaves)
 for name, target in reversed(torch_gradients(tape, leaves).items()):
-    assert name in found, f"the gradient of {name} is missing"
-    compare.arrays(found[name], target, length=1000, name=f"gradient of {name}").check()
+    check_gradient(found, name, target, length=1000)
 
 # %% [markdown]
 # ## 4 · SGD with momentum (4 points)
@@ -417,12 +421,12 @@ except NotImplementedError:
 
 # %% segedu={"role": "check", "question": "sgd_step", "points": 1}
 # momentum alone, three steps of two parameters
-shapes = (2, 3), (4,)
-start, grads = [rng.standard_normal(s) for s in shapes], [[rng.standard_normal(s) for s in shapes] for _ in range(3)]
+start, *grads = [[rng.standard_normal(shape) for shape in ((2, 3), (4,))] for _ in range(4)]
 check_sgd(start, grads, [0.1] * 3, momentum=0.9)
 
 # %% segedu={"role": "check", "question": "sgd_step", "points": 1}
 # weight decay and nesterov, and a learning rate that falls
+start, *grads = [[rng.standard_normal(shape) for shape in ((2, 3), (4,))] for _ in range(4)]
 check_sgd(start, grads, [0.1, 0.05, 0.025], weight_decay=0.3)
 check_sgd(start, grads, [0.1, 0.05, 0.025], momentum=0.9, weight_decay=0.3, nesterov=True)
 

@@ -45,13 +45,10 @@ def by_one_hot(prediction, target, num_classes, void):
     return np.array(matrices)
 
 
-def in_bytes(prediction, target, num_classes, void):
+def in_bytes(matrices):
     """The confusion matrices where the numbers of pairs wrap round at 256."""
-    matrices = []
-    for p, t in zip(prediction, target, strict=True):
-        pair = (t * num_classes + p)[t != void].astype(np.uint8)
-        matrices.append(np.bincount(pair, minlength=num_classes**2)[: num_classes**2].reshape(num_classes, num_classes))
-    return np.array(matrices)
+    number = np.arange(matrices[0].size) % 256
+    return np.array([np.bincount(number, m.ravel(), m.size).reshape(m.shape) for m in matrices]).astype(np.int64)
 
 
 def check_matrices(prediction, target, num_classes):
@@ -59,20 +56,22 @@ def check_matrices(prediction, target, num_classes):
     arguments = prediction, target, num_classes, VOID
     right = by_one_hot(*arguments)
     as_sky = by_one_hot(prediction, np.where(target == VOID, 0, target), num_classes, VOID)
-    known = np.where(target == VOID, prediction, target)
+    as_right = by_one_hot(prediction, np.where(target == VOID, prediction, target), num_classes, VOID)
     hints = [
         ("the matrices transposed: rows are the truth, columns the prediction", right.swapaxes(1, 2)),
         ("void counted as class 0: leave those pixels out", as_sky),
-        ("void counted as if the prediction were right there: leave those pixels out", by_one_hot(prediction, known, num_classes, VOID)),
+        ("void counted as if the prediction were right there: leave those pixels out", as_right),
         ("one matrix of all images: each image has its own", right.sum(axis=0)),
-        ("the numbers of pairs wrapped round at 256: labels of uint8 stay uint8 when they are multiplied", in_bytes(*arguments)),
+        ("the numbers of pairs wrapped round at 256: labels of uint8 stay uint8 when they are multiplied", in_bytes(right)),
         ("every pair counted once: `n[target, prediction] += 1` forgets repeated pairs", np.minimum(right, 1)),
     ]
     try:
         got = confusion_matrix(*(np.array(labels) for labels in arguments[:2]), num_classes, VOID)
     except (ValueError, IndexError) as error:
-        void = "Here some targets are 255, void: leave those pixels out before you count." if (target == VOID).any() else ""
-        raise AssertionError(f"confusion_matrix raised {type(error).__name__}: {error}\n{void}".strip()) from None
+        text = f"confusion_matrix raised {type(error).__name__}: {error}"
+        if (target == VOID).any():
+            text += "\nHere some targets are 255, void: leave those pixels out before you count."
+        raise AssertionError(text) from None
     return compare.arrays(got, right, name="confusion_matrix", hints=hints, axes=("image", "truth", "prediction")).check()
 
 
@@ -86,7 +85,8 @@ def check_table(scores, is_dice, want_dice):
     hints = [
         ("no row converted: some are not as wanted", mean),
         ("the means converted: convert every score, then take the mean", np.where(other[:, 0], turn(mean), mean)),
-        ("the formulas exchanged: Dice is never smaller than Jaccard", np.nanmean(np.where(other, back(scores), scores), axis=1)),
+        ("the formulas exchanged: Dice is never smaller than Jaccard",
+         np.nanmean(np.where(other, back(scores), scores), axis=1)),
         ("every row converted: some are as wanted already", np.nanmean(turn(scores), axis=1)),
         ("just those rows converted that are as wanted already", np.nanmean(np.where(other, scores, turn(scores)), axis=1)),
         ("an absent class counted as 0: leave it out of the mean", np.nansum(each, axis=1) / scores.shape[1]),

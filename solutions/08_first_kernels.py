@@ -5,7 +5,7 @@
 # You need no GPU: all kernels run in check mode, on the CPU, and are graded like that.
 #
 # Write your kernels where the cells say `// your code here`, between the braces; leave the first lines as they are. Run the check below each, and read what it says. Line 1 of a message is the
-# line with `%%cuda`. Hand in this notebook.
+# line with `%%cuda`. Work out which row and column the thread of a message has: is there such a pixel? Hand in this notebook.
 
 # %% segedu={"role": "setup"}
 import numpy as np
@@ -108,18 +108,20 @@ def check_pooled(x, k, s, p, **options):
     first = x[:, :1, :1]
     hints = (
         [
-            ("the maxima of the first plane in all planes: x must be moved to the plane of the thread", 0 * target[0] + target[0][:1]),
+            ("the maxima of the first plane in all planes: x must be moved to the plane of the thread",
+             0 * target[0] + target[0][:1]),
             ("the maxima of a search that begins at pixel 0, in the window or not", np.maximum(target[0], first)),
             ("the maxima of windows one pixel apart: the stride is missing", apart),
         ],
         [
-            ("the places in the padded plane: they count without padding", (target[1] // width + p) * (width + 2 * p) + target[1] % width + p),
+            ("the places in the padded plane: they count without padding",
+             (target[1] // width + p) * (width + 2 * p) + target[1] % width + p),
             ("the places of a search that begins at pixel 0, in the window or not", np.where(first >= target[0], 0, target[1])),
         ],
     )
-    context = {"operator": "max_pool2d", "args": (x, k, s, p), "kwargs": {"return_indices": True}, "reference": F.max_pool2d}
+    context = {"operator": "max_pool2d", "args": (x, k, s, p), "reference": F.max_pool2d}
     for number, name in enumerate(("y", "indices")):
-        about = context | {"output": number}
+        about = context | {"kwargs": {"return_indices": True}, "output": number}
         report = compare.arrays(found[number], target[number], name=name, hints=hints[number], context=about).check()
     return report
 
@@ -164,12 +166,15 @@ def check_gradient(shape, k, s, **options):
     grad = rng.standard_normal((*shape[:-2], rows, columns), dtype=np.float32)
     corners = np.zeros(shape, np.float32)
     corners[..., : rows * s : s, : columns * s : s] = grad / k**2
+    target = average_gradient(grad, k, s, shape[-2:])
+    together = np.zeros(shape, np.float32)
+    together[0] = target.sum(axis=0)
     hints = [
+        ("the shares of all planes in the first: where does the plane of the thread begin?", together),
         ("a share for the first pixel of each window alone: every pixel of the window gets one", corners),
         ("zeros. Is anything added to dx? In C, 1 / (k * k) is a whole number, 0", np.zeros(shape, np.float32)),
     ]
     found = averaged_backward(grad, k, s, shape[-2:], **options)
-    target = average_gradient(grad, k, s, shape[-2:])
     return compare.arrays(found, target, length=k * k, name="dx", hints=hints).check()
 
 # %% [markdown]

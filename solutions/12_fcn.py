@@ -40,6 +40,13 @@ AXES = {
     "score_weights": ("class", "channel", "kernel row", "kernel column"),
     "enlarge_weights": ("input class", "output class", "kernel row", "kernel column"),
 }
+EXAMPLE = (
+    np.array([[[[4.0]]]]),
+    [np.array([[[[1.0, 2.0], [3.0, 4.0]]]])],
+    [np.array([[[[10.0]]]])],
+    [np.array([-1.0])],
+    [np.ones((1, 1, 4, 4)), np.ones((1, 1, 4, 4))],
+)
 
 
 def parameters_of(num_classes, stride):
@@ -360,9 +367,7 @@ except NotImplementedError:
 
 # %% segedu={"role": "check", "question": "fcn_logits", "points": 1}
 # the example
-ones = np.ones((1, 1, 4, 4))
-pool = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
-check_logits((np.array([[[[4.0]]]]), [pool], [np.array([[[[10.0]]]])], [np.array([-1.0])], [ones, ones]))
+check_logits(EXAMPLE)
 
 # %% segedu={"role": "check", "question": "fcn_logits", "points": 1}
 # FCN-16s and FCN-8s with random weights
@@ -405,7 +410,7 @@ def votes(scores, pools, score_weights, score_biases, enlarge_weights):
 
 # %% segedu={"role": "check", "question": "votes", "points": 1}
 # the example, and FCN-8s with random weights
-check_votes((np.array([[[[4.0]]]]), [pool], [np.array([[[[10.0]]]])], [np.array([-1.0])], [ones, ones]))
+check_votes(EXAMPLE)
 check_votes(drawn(rng))
 
 # %% segedu={"role": "hidden", "question": "votes", "points": 2}

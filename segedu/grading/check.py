@@ -187,6 +187,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--seconds", type=float, help="processor time an answer, and each call of it, may take (default: as in grading)"
     )
     options = parser.parse_args(argv)
+    if options.seconds is not None and not options.seconds > 0:
+        parser.error(f"--seconds {options.seconds:g} must be above 0")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # where output goes to a file, Windows cannot write every character
     command, stopped = _Command(options.seconds), False

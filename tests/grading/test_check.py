@@ -136,6 +136,13 @@ def test_what_cannot_be_checked_is_said_and_is_exit_code_2(course, capsys, conte
     assert says in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_limit_must_be_above_0(capsys):
+    with pytest.raises(SystemExit) as stop:
+        check.main(["my.ipynb", "--seconds", "0"])
+    assert stop.value.code == 2
+    assert "--seconds 0 must be above 0" in capsys.readouterr().err
+
+
 def test_a_folder_without_exercises_is_said_to_be_one(course, capsys):
     nbformat.write(nbformat.v4.new_notebook(), course / "foreign.ipynb")
     assert check.main(["."]) == 2

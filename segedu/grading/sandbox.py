@@ -33,6 +33,7 @@ MEMORY = 4 << 30
 LARGEST_FILE = 16 << 20
 PROCESSES = 128
 STRANGERS = range(1_000_000_000, 2_000_000_000)  # user numbers that belong to nobody
+FEWEST_STRANGER = 60_000  # in a container that has no such large ones
 OPEN_FILES = 256
 CUDA_CACHE = "cuda-cache"
 _SECONDS_TO_TRY = 60
@@ -71,6 +72,8 @@ def find_sandbox() -> Sandbox:
     """The best sandbox of this machine, tried out."""
     if not sys.platform.startswith("linux"):
         return Sandbox("none", f"there is none for {sys.platform}; grade on Linux, for instance in WSL or a container")
+    if _is_root() and _stranger() is None:
+        return Sandbox("none", "root of this container has no other user number to give to answers; grade as a user")
     reasons = []
     for kind, programs in (("bubblewrap", ("bwrap",)), ("unshare", ("unshare", "setpriv", "mount", "pivot_root"))):
         if absent := [name for name in programs if not _program(name)]:
@@ -118,14 +121,24 @@ sys.exit("the number of processes cannot be limited" if len(children) > {PROCESS
 def give_away(home: Path) -> Path:
     """Let the user number that a kernel will have own its folder, where this process is root; returns the folder.
 
-    Limits on the number of processes do not bind root, so that root's kernels run under a number that nobody has.
+    Limits on the number of processes do not bind root, so that root's kernels run under a number that nobody has. In a
+    container that knows no such number the folder stays as it is.
     """
-    if _is_root():
-        number = secrets.choice(STRANGERS)
+    number = _stranger() if _is_root() else None
+    if number is not None:
         for place in (home, *home.rglob("*")):
             os.chown(place, number, number)
         home.chmod(0o711)  # bubblewrap has to enter it
     return home
+
+
+def _stranger() -> int | None:
+    """A user number that nobody has; None where this process can give nothing away."""
+    mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    inside = [range(max(first, FEWEST_STRANGER), min(first + count, STRANGERS.stop)) for first, _, count in mapped]
+    highest = max(inside, key=lambda numbers: numbers.stop, default=range(0))
+    numbers = highest if STRANGERS.start not in highest else STRANGERS
+    return secrets.choice(numbers) if numbers else None
 
 
 def _is_root() -> bool:
@@ -188,12 +201,11 @@ def compile_cuda_runtime(course: Path) -> None:
     subprocess.run([sys.executable, "-P", "-c", code], env=environment, cwd=course, check=False, capture_output=True)
 
 
-def _limits() -> list[str]:
+def _limits(processes: int) -> list[str]:
     """The command in front of a program that limits it; the user's other processes count, where it is the user's."""
     program = _program("prlimit")
     if not program:
         return []
-    processes = PROCESSES if _is_root() else PROCESSES + _own_processes()
     limits = {"as": MEMORY, "fsize": LARGEST_FILE, "nproc": processes, "nofile": OPEN_FILES, "core": 0}
     return [program, *(f"--{name}={value}" for name, value in limits.items()), "--"]
 
@@ -217,14 +229,15 @@ def _as_stranger(home: Path) -> list[str]:
 def _wrapped(sandbox: Sandbox, course: Path, home: Path) -> Iterator[str]:
     if sandbox.kind == "own":
         return
-    if not _is_root():
-        yield from _limits()
+    is_given = _is_root() and home.stat().st_uid != os.geteuid()
+    if not is_given:
+        yield from _limits(PROCESSES + _own_processes())
     if sandbox.kind == "bubblewrap":
         yield from _bubblewrap(course, home)
     elif sandbox.kind == "unshare":
         yield from _unshare(course, home)
-    if _is_root():
-        yield from (*_as_stranger(home), *_limits())
+    if is_given:
+        yield from (*_as_stranger(home), *_limits(PROCESSES))
 
 
 def _bubblewrap(course: Path, home: Path) -> Iterator[str]:

@@ -267,7 +267,8 @@ def check_tiles(image, tile):
     try:
         got = by_tiles(image, tile)
     except ValueError as error:
-        raise AssertionError(f"by_tiles raised ValueError: {error}") from None
+        more = "For one tile, network gets as many rows and columns as the tile has, and EDGE more on each side."
+        raise AssertionError(f"by_tiles raised ValueError: {error}\n{more}") from None
     compare.arrays(got, right, length=10_000, name=f"scores of {height}×{width} pixels", hints=hints).check()
 
 # %% [markdown]
@@ -437,18 +438,19 @@ def border_weights(cells, w0, sigma):
 
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "border_weights"}
 # Figure: a drawn slice, your weights, and the library's
-slice_, labels = data.open_dataset("cells", "train", length=1, size=72)[0]
+slice_, labels = (a[40:120, 60:140] for a in data.open_dataset("cells", "train", length=1, size=256)[0])
 cells = connected(labels, connectivity=1)
 try:
     pictures = [border_weights(cells, 10, 5), with_scipy(labels, 10, 5, tuple(balance(cells)), cells)]
     fig, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
     axes[0].imshow(slice_, cmap="gray")
     for ax, picture in zip(axes[1:], pictures, strict=True):
-        shown = ax.imshow(picture, cmap="cividis", vmin=0, vmax=12)
+        shown = ax.imshow(picture, cmap="cividis", vmin=0, vmax=14)
     for ax, title in zip(axes, ("a drawn slice", "yours", "the library's"), strict=True):
         ax.set(title=title, xticks=[], yticks=[])
     fig.colorbar(shown, ax=axes, shrink=0.85, label="weight")
-    figures.show(fig, alt="A drawn slice of cells; its weights by your function and by the library's: bright along borders.")
+    alt = "A drawn slice of cells; its weights by your function and by the library's: bright along borders."
+    figures.show(fig, alt=alt)
 except NotImplementedError:
     print("Write the answer first; then this cell shows your weights beside the library's.")
 
@@ -507,8 +509,10 @@ try:
     pair = by_tiles(grey, (30, 30)), at_once(grey)
     low, high = pair[1].min(), pair[1].max()
     apart = abs(pair[0] - pair[1])
-    pictures = [grey + 0.5, *(np.clip((z - low) / (high - low), 0, 1) for z in pair), np.clip(apart / (high - low), 0, 1)]
-    fig = figures.images_row(pictures, ["photograph", "yours, in tiles of 30×30", "at once", "difference"], columns=2, height=2)
+    scores = [np.clip((z - low) / (high - low), 0, 1) for z in pair]
+    pictures = [grey + 0.5, *scores, np.clip(apart / (high - low), 0, 1)]
+    titles = ["photograph", "yours, in tiles of 30×30", "at once", "difference: black is 0"]
+    fig = figures.images_row(pictures, titles, columns=2, height=2)
     figures.show(fig, alt="A photograph of coins, its scores by your tiles, its scores at once, and their difference.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows your scores beside those of the whole picture.")

@@ -107,27 +107,26 @@ def slips(weight, velocity, images, labels, order, start, stop, lr):
         return F.cross_entropy(scores, torch.where(y == 255, 0, y))
 
     changes = [
-        ("a run whose schedule begins anew in every piece: t counts the steps of the whole run",
+        ("that of a run whose schedule begins anew in every piece: t counts the steps of the whole run",
          {"rate": lambda t, T: poly(t - start, T)}),
-        ("a run whose schedule ends with the piece: T is the length of the whole run",
+        ("that of a run whose schedule ends with the piece: T is the length of the whole run",
          {"rate": lambda t, T: poly(t - start, stop - start)}),
-        ("a run whose schedule is one step ahead: step 0 has the whole rate", {"rate": lambda t, T: poly(t + 1, T)}),
-        ("a run without a schedule: the learning rate falls", {"rate": lambda t, T: 1}),
-        ("a run with a linear schedule: the power 0.9 is missing", {"rate": lambda t, T: 1 - t / T}),
-        ("a run that goes uphill: subtract the velocity", {"rate": lambda t, T: -poly(t, T)}),
-        ("a run whose order begins anew in every piece: step t takes image order[t]", {"picked": lambda t: t - start}),
-        ("a run without momentum: the velocity keeps 0.9 of itself", {"momentum": 1e-300}),
-        ("a run whose velocity takes 0.1 of the gradient: it takes all of it", {"dampening": 0.9}),
-        ("a run with void pixels in the mean: divide by the number of the others", {"loss_of": void_in_the_mean}),
-        ("a run with void pixels counted as class 0: leave them out", {"loss_of": void_as_class_0}),
+        ("that of a run whose schedule is one step ahead: step 0 has the whole rate", {"rate": lambda t, T: poly(t + 1, T)}),
+        ("that of a run without a schedule: the learning rate falls", {"rate": lambda t, T: 1}),
+        ("that of a run with a linear schedule: the power 0.9 is missing", {"rate": lambda t, T: 1 - t / T}),
+        ("that of a run that goes uphill: subtract the velocity", {"rate": lambda t, T: -poly(t, T)}),
+        ("that of a run whose order begins anew in every piece: step t takes image order[t]", {"picked": lambda t: t - start}),
+        ("that of a run without momentum: the velocity keeps 0.9 of itself", {"momentum": 1e-300}),
+        ("that of a run whose velocity takes 0.1 of the gradient: it takes all of it", {"dampening": 0.9}),
+        ("that of a run with void pixels in the mean: divide by the number of the others", {"loss_of": void_in_the_mean}),
+        ("that of a run with void pixels counted as class 0: leave them out", {"loss_of": void_as_class_0}),
     ]
     rest = images, labels, order, start, stop, lr
     yield from ((text, trained(weight, velocity, *rest, **change)) for text, change in changes)
-    yield "a run whose velocity begins anew: go on from the one that was given", trained(weight, 0 * velocity, *rest)
+    yield "that of a run whose velocity begins anew: go on from the one that was given", trained(weight, 0 * velocity, *rest)
     as_they_lie = np.arange(len(order)) % len(images)
-    yield ("a run through the images as they lie: step t takes image order[t]",
+    yield ("that of a run through the images as they lie: step t takes image order[t]",
            trained(weight, velocity, images, labels, as_they_lie, start, stop, lr))
-    yield "inf everywhere: exp overflows, so subtract each pixel's largest score first", [np.array(np.inf)] * 3
 
 
 def check_training(given):
@@ -137,7 +136,9 @@ def check_training(given):
     for k, name in ((2, "losses"), (1, "velocity"), (0, "weight")):
         options = {"length": 1000, "name": name, "axes": ("class", "channel") if k < 2 else ("step",)}
         if not compare.arrays(got[k], right[k], **options):
-            hints = [(text, np.broadcast_to(found[k], right[k].shape)) for text, found in slips(*given)]
+            finite = not isinstance(got[k], np.ndarray) or np.isfinite(got[k]).all()
+            assert finite, f"{name}: inf or NaN in it. Does exp overflow? Subtract each pixel's largest score first"
+            hints = [(text, found[k]) for text, found in slips(*given)]
             compare.arrays(got[k], right[k], hints=hints, **options).check()
     for name, before, after in zip(("weight", "velocity"), given, copies, strict=False):
         assert np.array_equal(before, after), f"train changed its argument {name} in place: make a new array"
@@ -368,6 +369,7 @@ check_training((rng.standard_normal((4, 3)), np.zeros((4, 3)), images, labels, n
 
 # %% segedu={"role": "check", "question": "train", "points": 1}
 # a run of six steps
+images, labels = rng.standard_normal((2, 3, 4, 5)), rng.integers(0, 4, (2, 4, 5))
 check_training((np.zeros((4, 3)), np.zeros((4, 3)), images, labels, np.array([1, 0, 0, 1, 1, 0]), 0, 6, 0.5))
 
 # %% segedu={"role": "hidden", "question": "train", "points": 2}
@@ -401,7 +403,15 @@ compare.arrays(pieces[2], whole[2][5:], length=1000, name="losses of the second 
 #
 # One seed has a mean, but no spread: return NaN for it.
 #
-# Example: two seeds, three checkpoints. Validation 50, 58, 55 and 61, 60, 57; test 48, 52, 54 and 56, 59, 58. The scores that count are 52 and 56; the mean is 54, the spread √8 = 2.83.
+# Example: three seeds, three checkpoints.
+#
+# | seed | validation | test | chosen | counts |
+# |--:|---|---|---|--:|
+# | 0 | 50, 58, 55 | 48, 52, 55 | the second | 52 |
+# | 1 | 61, 60, 57 | 57, 60, 58 | the first | 57 |
+# | 2 | 52, 54, 59 | 50, 51, 53 | the last | 53 |
+#
+# The mean is 54, the spread √7 = 2.65.
 #
 # <details><summary>Hint 1</summary>`validation.argmax(axis=1)` finds the first of the largest in each row.</details>
 # <details><summary>Hint 2</summary>`test[np.arange(n), best]` takes one number of each row. For the spread see `ddof` of `np.std`, or use the formula.</details>
@@ -418,9 +428,10 @@ def report(validation, test):
 
 # %% segedu={"role": "check", "question": "report", "points": 1}
 # the example: the mean, then the spread
-example = np.array([[50.0, 58, 55], [61, 60, 57]]), np.array([[48.0, 52, 54], [56, 59, 58]])
-check_report(*example, part=0)
-check_report(*example, part=1)
+validation = np.array([[50.0, 58, 55], [61, 60, 57], [52, 54, 59]])
+test = np.array([[48.0, 52, 55], [57, 60, 58], [50, 51, 53]])
+check_report(validation, test, part=0)
+check_report(validation, test, part=1)
 
 # %% segedu={"role": "hidden", "question": "report", "points": 1}
 # the mean: any number of seeds and checkpoints, equal scores on validation

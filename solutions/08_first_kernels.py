@@ -194,7 +194,7 @@ place = (4 * 8 + 2) * 90 + 3 * 16 + 5
 # %% segedu={"role": "check", "question": "where", "points": 1}
 # the grid
 across, down = -(-90 // 16), -(-70 // 8)
-assert tuple(grid) != (down, across), "the two numbers are exchanged: grids are written (x, y), and x runs along the columns"
+assert tuple(grid) != (down, across), "the numbers are exchanged: grids are written (x, y), x along the columns"
 assert tuple(grid) != (90 // 16, 70 // 8), "rounded down: the last columns and rows have no thread"
 assert tuple(grid) != (-(-70 // 16), -(-90 // 8)), "the picture has 90 columns, and a block is 16 wide"
 assert tuple(grid) == (across, down), f"{tuple(grid)}: not right. How many blocks of 16 cover 90 columns?"

@@ -43,6 +43,27 @@ def launch(kernel, grid, block, args, **options):
     except cuda.KernelError as error:
         raise AssertionError(str(error)) from None
 
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What a request takes, counted by the checker
+READ = r"""
+extern "C" __global__ void read(const int* index, const float* x, float* y) {
+    __shared__ float s[2048];
+    int t = threadIdx.x, i = index[t];
+    if (t == 0) for (int k = 0; k < 2048; ++k) s[k] = k;
+    __syncthreads();
+    float far = x[i];
+    float near = s[i];
+    y[t] = far + near;
+}"""
+read = cuda.RawModule(READ, mode="check").get_function("read")
+
+
+def profiled(index):
+    """The sectors and the turns of a request in which each lane reads its element of index."""
+    args = np.asarray(index, np.int32), np.zeros(2048, np.float32), np.empty(len(index), np.float32)
+    rows = {row.line: row for row in cuda.profile(read, (1,), (len(index),), args).rows}
+    return rows[7].sectors, rows[8].turns
+
 # %% [markdown]
 # ## 1 · By hand: who meets, and what it costs (3 points)
 #
@@ -70,7 +91,7 @@ print("these two meet")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
 # the sectors of a request
-right = len({(3 * t + 7) // 8 for t in range(32)})
+right, _ = profiled([3 * t + 7 for t in range(32)])
 assert sectors != 32, "not a sector for each lane: neighbours are 3 numbers apart, and a sector holds 8"
 assert sectors != 4, "4 would be neighbours that read neighbours; here two numbers in three are fetched in vain"
 assert sectors != right - 1, "nearly: the first number does not lie at the beginning of its sector"
@@ -79,7 +100,7 @@ print("the sectors are right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
 # the turns of a request to shared memory
-right = 32 // len({40 * t % 32 for t in range(32)})
+_, right = profiled([40 * t + 5 for t in range(32)])
 assert turns != 32, "32 would be rows of 32 words: then all lanes want the same bank. Here the rows have 40"
 assert turns != 1, "1 would need 32 different banks: in which banks are tile[0][5], tile[1][5], … tile[4][5]?"
 assert turns != 4, "that is the number of banks that are used: how many lanes want different words of one of them?"
@@ -113,40 +134,19 @@ def turns_of(index):
     return np.bincount(np.unique(index) % 32).max()
     ### END SOLUTION
 
-# %% segedu={"role": "tools"}
-READ = r"""
-extern "C" __global__ void read(const int* index, const float* x, float* y) {
-    __shared__ float s[1024];
-    int t = threadIdx.x, i = index[t];
-    if (t == 0) for (int k = 0; k < 1024; ++k) s[k] = k;
-    __syncthreads();
-    float far = x[i];
-    float near = s[i];
-    y[t] = far + near;
-}"""
-read = cuda.RawModule(READ, mode="check").get_function("read")
-
-
-def profiled(requests, what, memory):
-    """What the checker counts for each request."""
-    rows = {"global": 7, "shared": 8}
-    counts = []
-    for index in requests:
-        args = np.asarray(index, np.int32), np.zeros(1024, np.float32), np.empty(len(index), np.float32)
-        found = cuda.profile(read, (1,), (len(index),), args).rows
-        counts.append(next(getattr(row, what) for row in found if row.line == rows[memory] and row.memory == memory))
-    return counts
-
-
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 2 use
 def check_sectors(requests):
     got = np.array([int(sectors_of(index)) for index in requests])
     between = [index.max() // 8 - index.min() // 8 + 1 for index in requests]
+    numbers = [len(set(index.tolist())) for index in requests]
+    large = [len(set((index // 32).tolist())) for index in requests]
     hints = [
         ("all sectors from the first to the last: count only those in which a number lies", np.array(between)),
-        ("the numbers of each request: a sector counts once, however many lanes read in it", np.array([len(set(i.tolist())) for i in requests])),
-        ("sectors of 32 numbers: a sector is 32 bytes, and a float takes 4", np.array([len(set((i // 32).tolist())) for i in requests])),
+        ("the numbers of each request: a sector counts once, however many lanes read in it", np.array(numbers)),
+        ("sectors of 32 numbers: a sector is 32 bytes, and a float takes 4", np.array(large)),
     ]
-    compare.arrays(got, np.array(profiled(requests, "sectors", "global")), name="sectors of each request", hints=hints).check()
+    compare.arrays(got, np.array([profiled(index)[0] for index in requests]), name="sectors of each request", hints=hints).check()
 
 
 def check_turns(requests):
@@ -156,10 +156,10 @@ def check_turns(requests):
     words = [len(set(index.tolist())) for index in requests]
     hints = [
         ("lanes counted that want the same word: it goes to all of them in one turn", np.array(each)),
-        ("the number of banks that are wanted: banks work at the same time, the one that is wanted most decides", np.array(banks)),
+        ("the number of banks: they work at the same time, the one that is wanted most decides", np.array(banks)),
         ("the number of different words: words of different banks come in the same turn", np.array(words)),
     ]
-    compare.arrays(got, np.array(profiled(requests, "turns", "shared")), name="turns of each request", hints=hints).check()
+    compare.arrays(got, np.array([profiled(index)[1] for index in requests]), name="turns of each request", hints=hints).check()
 
 # %% segedu={"role": "check", "question": "count", "points": 1}
 # sectors: the example, and steps of 1, 2, 8, 0 from one lane to the next
@@ -181,7 +181,7 @@ check_turns([rng.integers(0, top, rng.integers(1, 33)) for top in (40, 300, 1000
 # ## 3 · The gradient of max pooling as a gather (4 points)
 #
 # Lecture 08 brought the gradients of max pooling back by a scatter with atomics, a thread for each window. Write it as a gather: a thread for each pixel $(u, v)$ of the input. Window $(i, j)$ of
-# $k \times k$ pixels, with stride $s$ and padding $p$, covers the rows $i s + a - p$ and the columns $j s + b - p$, with $0 \le a, b < k$. So
+# $k \times k$ pixels, with stride $s$ and padding $p$, covers the rows $i s + a - p$ and the columns $j s + b - p$, with $0 \le a, b < k$. With $g$ for `grad`,
 #
 # $$dx_{uv} = \sum_{a \,\equiv\, u + p} \; \sum_{b \,\equiv\, v + p} g_{ij} \; [\,\text{indices}_{ij} = u W + v\,] \qquad\text{with}\quad i = \frac{u + p - a}{s}, \;\; j = \frac{v + p - b}{s}$$
 #
@@ -214,7 +214,26 @@ check_turns([rng.integers(0, top, rng.integers(1, 33)) for top in (40, 300, 1000
 #     // ### END SOLUTION
 # }
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "gather"}
+# Figure: how many windows each pixel won
+picture = np.random.default_rng(1).integers(0, 10, (1, 6, 8)).astype(np.float32)
+pooled, winners = F.max_pool2d(torch.from_numpy(picture), 3, 1, return_indices=True)
+wins = np.zeros((1, 6, 8), np.float32)
+args = np.ones(pooled.shape, np.float32), winners.numpy(), wins, 6, 8, 4, 6, 3, 1, 0
+try:
+    max_pool_gather((1, 1, 1), (16, 8), args)
+    target = winners.reshape(-1).bincount(minlength=48).reshape(6, 8).numpy()
+    fig = figures.arrays_row([picture[0], wins[0], target], ["x", "yours", "windows that each pixel won"], cell=0.36)
+    alt = "A picture of small numbers; how many 3 by 3 windows each pixel won: by your kernel, and as it should be."
+    figures.show(fig, alt=alt, dpi=80)
+except cuda.KernelError as error:
+    print(error)
+
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 3 use
+ALONE = "the gradient of one window for each pixel: a pixel that won several gets the sum"
+
+
 def check_gather(x, k, s, padding):
     """Compare max_pool_gather with PyTorch's gradient."""
     (planes, H, W), x = x.shape, torch.from_numpy(x).requires_grad_()
@@ -233,6 +252,7 @@ def check_gather(x, k, s, padding):
         np.put_along_axis(alone, *(numbers[:, ::step].copy() for numbers in flat), axis=1)
     later = np.zeros_like(target)
     later[0] = target[0]
+    first = np.repeat(target[:1], planes, axis=0)
     unmoved = np.zeros((planes, H * W), np.float32)
     i, j = np.mgrid[:rows, :columns] * s
     a, b = where // W - i, where % W - j
@@ -241,8 +261,8 @@ def check_gather(x, k, s, padding):
     np.add.at(unmoved, (plane[inside], where[inside]), grad[inside])
     hints = [
         ("the NaN with which dx came, or added to it: write every pixel, `dx[…] = sum`", np.full_like(target, np.nan)),
-        *(("the gradient of one window for each pixel: a pixel that won several gets the sum", z.reshape(target.shape)) for z in one),
-        ("the first plane in every plane: the numbers of the next plane begin rows · columns further on", np.repeat(target[:1], planes, 0)),
+        *((ALONE, alone.reshape(target.shape)) for alone in one),
+        ("the first plane in every plane: the numbers of the next begin rows · columns further on", first),
         ("0 in all planes but the first: indices count within their own plane", later),
         ("the padding left out: window (i, j) begins at row i·s − padding", unmoved.reshape(target.shape)),
     ]
@@ -321,7 +341,8 @@ try:
 except cuda.KernelError as error:
     print(error)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 4 use
 def check_tiles(M, C, N):
     """Compare weight_gradient with PyTorch's gradient of a 1×1 convolution."""
     g, x = (rng.standard_normal((rows, N), dtype=np.float32) for rows in (M, C))
@@ -334,11 +355,12 @@ def check_tiles(M, C, N):
     whole, last = N // 16 * 16, (N - 1) // 16 * 16
     padded_g = np.pad(g, ((0, 0), (0, -N % 16))).reshape(M, -1, 16)
     padded_x = np.pad(x, ((0, -C % 16), (0, -N % 16))).reshape(-1, 16, padded_g.shape[1], 16)
+    cut = "the last pixels, which fill no whole tile, left out: they are fetched too, with 0 beside them"
     turned = np.einsum("mfd,bdft->mbt", padded_g, padded_x).reshape(M, -1)[:, :C]
     hints = [
         (EMPTY, np.full_like(dw, np.nan)),
         ("b read with rows and columns exchanged: the thread's own c is row tx of the tile, b[tx][d]", turned),
-        ("the last pixels, which fill no whole tile, left out: they are fetched too, with 0 beside them", g[:, :whole] @ x[:, :whole].T),
+        (cut, g[:, :whole] @ x[:, :whole].T),
         ("the last tile alone: sum must go on from tile to tile", g[:, last:] @ x[:, last:].T),
     ]
     compare.arrays(dw, target, length=N, name="dw", hints=hints, axes=("m", "c")).check()
@@ -380,7 +402,7 @@ row = np.array([[3, 1, 2, 6]], np.float32)
 attempt(level_broken, (1,), (4,), (row, np.zeros_like(row), 4))
 
 # %% [markdown]
-# Copy the six lines into the cell below, change the name to `level`, and mend it. Behind the first race there are others: the checker stops at the first one that it meets, so mend that, run the check,
+# Copy the five lines of its body into the cell below, and mend them. Behind the first race there are others: the checker stops at the first one that it meets, so mend that, run the check,
 # and read again. When you have finished, every thread of the block still works.
 #
 # Example: the row 3 1 2 6 has the mean 3, and becomes 0 −2 −1 3.
@@ -402,7 +424,8 @@ attempt(level_broken, (1,), (4,), (row, np.zeros_like(row), 4))
 #     // ### END SOLUTION
 # }
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 5 use
 def check_level(x, threads, order="forward"):
     """Compare level with NumPy's means."""
     H, W = x.shape
@@ -410,12 +433,14 @@ def check_level(x, threads, order="forward"):
     launch(level, (H,), (threads,), (x, y, W), order=order)
     wide = x.astype(np.float64)
     own = np.stack([wide[:, j % threads :: threads].sum(axis=1) for j in range(W)], axis=1)
+    every = wide.sum(axis=1, keepdims=True)
     hints = [
         (EMPTY, np.full_like(x, np.nan)),
-        ("each thread with a total of its own: one total for the block, in shared memory", (wide - own / W).astype(x.dtype)),
-        ("the sum subtracted: divide it by W", (wide - wide.sum(axis=1, keepdims=True)).astype(x.dtype)),
-        ("divided by the number of threads: a mean is divided by W", (wide - wide.sum(axis=1, keepdims=True) / threads).astype(x.dtype)),
+        ("each thread with a total of its own: one total for the block, in shared memory", wide - own / W),
+        ("the sum subtracted: divide it by W", wide - every),
+        ("divided by the number of threads: a mean is divided by W", wide - every / threads),
     ]
+    hints = [(what, z.astype(x.dtype)) for what, z in hints]
     target = torch.from_numpy(x) - torch.from_numpy(x).mean(dim=1, keepdim=True)
     compare.arrays(y, target, length=W, name="y", hints=hints, axes=("row", "column")).check()
 

@@ -50,7 +50,8 @@ s_second, s_third = 4 / 3, 2
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
 # the partner in round 3 of a tree
-right = 5 + (64 >> 3)
+left = torch.arange(64)[: 64 // 4]  # the elements that are still of use after two rounds
+right = left.chunk(2)[1][5].item()
 assert partner != 5 + 32, "that is round 1: half of the elements are left after each round"
 assert partner != 5 + 16, "that is round 2, if the first is round 1"
 assert partner != 5 + 4, "that is round 4: round 1 adds elements that are 32 apart"
@@ -64,9 +65,10 @@ value = torch.tensor([2, 0, 5, 1, 3, 4, 1, 6])
 lanes = torch.arange(8)
 first = value + value[lanes ^ 4]
 assert lane_6 != first[6], "that is after the first exchange: one more follows"
-assert lane_6 != 4, "that would be __shfl_down_sync, where a lane past the end gets its own value; XOR exchanges: 6 and 2, 6 and 4"
+assert lane_6 != 4, "that would be __shfl_down_sync, which takes from lanes further on; XOR exchanges: 6 and 2, 6 and 4"
 assert lane_6 != value.sum(), "that is what all lanes hold after a third exchange, 1 apart"
-assert lane_6 == (first + first[lanes ^ 2])[6], f"{lane_6}: not right. Lane k gets the value of lane k XOR 4; for 6, which is 110 in binary, that is 010"
+right = (first + first[lanes ^ 2])[6]
+assert lane_6 == right, f"{lane_6}: not right. Lane k gets the value of lane k XOR 4; 6 is 110 in binary, and becomes 010"
 print("lane 6 is right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
@@ -112,7 +114,8 @@ def merge_round(m, s):
     return new_m, new_s
     ### END SOLUTION
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 2 use
 def merged(m, s):
     """One round in PyTorch, in float64, and what typical mistakes make of it."""
     half = (len(m) + 1) // 2
@@ -194,7 +197,8 @@ compare.arrays(m[0] + np.log(s[0]), torch.logsumexp(torch.from_numpy(x), dim=0),
 #     // ### END SOLUTION
 # }
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 3 use
 def check_best(scores):
     """Compare best_class with PyTorch's argmax and max."""
     count, classes = scores.shape
@@ -286,7 +290,8 @@ for classes in (int(rng.integers(33, 150)), int(rng.integers(4, 32)), 64):
 #     // ### END SOLUTION
 # }
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 4 use
 def weighted(x, labels, weights, part):
     """Loss and gradient in PyTorch. `part` leaves something out, as typical mistakes do."""
     x, labels = torch.from_numpy(x).requires_grad_(), torch.from_numpy(labels)
@@ -353,9 +358,9 @@ for size in (1, 200):
 # ## 5 · Count what IoU and Dice need (5 points)
 #
 # A confusion matrix of 150 classes does not fit into the shared memory of a block. IoU and Dice need less: for each class the pixels that are hit (prediction and target agree), those of the target, and those of the
-# prediction. That is $3 \cdot \text{classes}$ cells. With a = hits, t, p in this order,
+# prediction: in the lecture's letters $n_{cc}$, $t_c$ and $p_c$. That is $3 \cdot \text{classes}$ cells.
 #
-# $$\text{IoU}_c = \frac{a_c}{t_c + p_c - a_c} \qquad\qquad \text{Dice}_c = \frac{2\, a_c}{t_c + p_c}$$
+# $$\text{IoU}_c = \frac{n_{cc}}{t_c + p_c - n_{cc}} \qquad\qquad \text{Dice}_c = \frac{2\, n_{cc}}{t_c + p_c}$$
 #
 # Write `class_counts` as the lecture's `confusion`: each block counts in shared memory, then adds its counts to `areas`, which has 3 × classes numbers, rows hits, target, prediction, and comes filled with 0. A
 # pixel whose *target* is `ignored` is void and counts nowhere, not in the prediction either. There are fewer threads than pixels. The launch gives `shared_mem=12 * classes`.
@@ -385,7 +390,8 @@ for size in (1, 200):
 #     // ### END SOLUTION
 # }
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks of question 5 use
 def counted(prediction, target, classes):
     """Hits, target and prediction of each class in PyTorch."""
     p, t = (torch.from_numpy(z).reshape(-1) for z in (prediction, target))
@@ -436,19 +442,22 @@ for classes in (150, int(rng.integers(2, 12))):
 # Figure: IoU and Dice of a street, from your counts
 from matplotlib import pyplot as plt
 
-scene = street(seed=4, size=(64, 96)).with_void(1)
-classes, noise = len(scene.classes), np.random.default_rng(0)
-blurred = np.roll(np.where(scene.labels == 255, 0, scene.labels), (2, 3), (0, 1)).astype(np.int64)
+scene = street(seed=4, size=(128, 192)).with_void(1)
+known = np.where(scene.labels == 255, 0, scene.labels)
+moved, classes = np.roll(known, (2, 3), axis=(0, 1)).astype(np.int64), len(scene.classes)
 areas = np.zeros((3, classes), np.uint32)
-args = blurred, scene.labels.astype(np.int64), areas, classes, blurred.size, 255
+args = moved, scene.labels.astype(np.int64), areas, classes, moved.size, 255
 try:
     class_counts((8,), (64,), args, shared_mem=12 * classes)
     hits, truth, guess = areas.astype(float)
     if areas.any():
         fig, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
-        for shift, scores, hatch in ((-0.2, hits / (truth + guess - hits), ""), (0.2, 2 * hits / (truth + guess), "//")):
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: an absent class has no bar
+            pair = hits / (truth + guess - hits), 2 * hits / (truth + guess)
+        for shift, scores, hatch in zip((-0.2, 0.2), pair, ("", "//"), strict=True):
             ax.bar(np.arange(classes) + shift, scores, 0.4, color=scene.palette / 255, edgecolor="black", hatch=hatch)
         ax.set_xticks(np.arange(classes), scene.classes)
+        ax.set_ylim(0, 1)
         ax.set_title("a street moved by 2 rows and 3 columns: IoU, and Dice hatched")
         figures.show(fig, alt="Two bars for each class of a street; the Dice bar is never below the IoU bar.", dpi=80)
     else:

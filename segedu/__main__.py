@@ -54,6 +54,10 @@ COMMANDS = {
         "Build solutions/ and exercises/ from the solutions' sources; pack the exercises for students.",
     ),
     "grade": Command("segedu.grading.grade", "Grade a folder or zip of submissions."),
+    "grade-check": Command(
+        "benchmarks.grading",
+        "Try the grader on this machine: grade a synthetic class whose marks are known, and time it.",
+    ),
 }
 
 

@@ -18,8 +18,11 @@ CONSTANTS = (
     node.value for node in ast.walk(ast.parse(inspect.getsource(test_right_programs))) if isinstance(node, ast.Constant)
 )
 TEXTS = [text for text in CONSTANTS if isinstance(text, str) and "__global__" in text and text.endswith("}")]
-LECTURES = [
-    path for path in sorted((notebooks.ROOT / "lectures").glob("*.py")) if 'language="cuda"' in path.read_text("utf-8")
+LESSONS = [
+    path
+    for folder in ("lectures", "solutions")
+    for path in sorted((notebooks.ROOT / folder).glob("*.py"))
+    if 'language="cuda"' in path.read_text("utf-8")
 ]
 NAMES = {"product": ("product<float, 8>", "product<double,4>")}
 
@@ -36,9 +39,9 @@ def test_every_right_program_compiles_for_the_gpus_of_the_course(architecture):
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
-def test_the_kernels_of_the_lectures_compile_for_a_gpu(lecture):
-    cells = [cell.source for cell in notebooks.read_lecture(lecture).cells if cell.source.startswith("%%cuda")]
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_kernels_of_lectures_and_exercises_compile_for_a_gpu(lesson):
+    cells = [cell.source for cell in notebooks.read_lecture(lesson).cells if cell.source.startswith("%%cuda")]
     assert cells
     for cell in cells:
         assert nvrtc.complaint(cell.partition("\n")[2]) is None, cell

@@ -34,6 +34,11 @@ class Mark:
         return self.points if self.result.status == results.GRADED or self.adjustments else ""
 
     @property
+    def label(self) -> str:
+        """The student's name and number."""
+        return f"{self.result.student} {self.result.identifier}".rstrip()
+
+    @property
     def page(self) -> str:
         """The name of the student's page: readable, and not to be guessed from the student's name."""
         result = self.result
@@ -53,7 +58,7 @@ class Overview:
     """A class: its marks, answers that are alike, what an instructor has to know, and how it was kept safe."""
 
     marks: list[Mark]
-    alike: list[similarity.Pair]
+    alike: list[similarity.Group]
     problems: list[str]
     statements: list[str]
     out: Path

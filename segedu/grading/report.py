@@ -26,21 +26,21 @@ def write(
     given, problems = adjustments.read(out)
     marks = [Mark(result, [a for a in given if a.belongs_to(result)]) for result in found]
     problems += adjustments.unused(given, found)
-    problems += [f"{m.result.student}: {m.result.status}" for m in marks if m.result.status != results.GRADED]
     present = {name: list(releases.values())[-1] for name, releases in (solutions or {}).items()}
-    overview = Overview(marks, _alike(found, present), problems, _statements(found), out)
+    overview = Overview(marks, _alike(marks, present), problems, _statements(found), out)
     _write(out / "results.json", json.dumps([_record(mark) for mark in marks], indent=1))
     _write(out / "marks.csv", "\ufeff" + tables.marks(marks))  # the mark by which spreadsheets know UTF-8
     _write(out / "gradebook-canvas.csv", tables.canvas(marks))
     for assignment in sorted({result.assignment for result in found if result.assignment}):
         _write(out / f"gradebook-moodle-{assignment}.csv", tables.moodle(marks, assignment))
+    lessons = {name: pages.lesson(solution) for name, solution in present.items()}
     (out / "students").mkdir(exist_ok=True)
     for old in (out / "students").glob("*.html"):
         old.unlink()
     for mark in marks:
-        lesson = pages.lesson(present[mark.result.assignment]) if mark.result.assignment in present else {}
+        lesson = lessons.get(mark.result.assignment, {})
         _write(out / "students" / mark.page, pages.student(mark, overview.statements, lesson))
-    _write(out / "index.html", pages.of_class(overview))
+    _write(out / "index.html", pages.of_class(overview, lessons))
     return overview
 
 
@@ -60,14 +60,15 @@ def _statements(found: Sequence[SubmissionResult]) -> list[str]:
     return [(here if here.kind == kind else Sandbox(kind, "there was none")).statement for kind in kinds]
 
 
-def _alike(found: Sequence[SubmissionResult], present: Mapping[str, NotebookNode]) -> list[similarity.Pair]:
+def _alike(marks: Sequence[Mark], present: Mapping[str, NotebookNode]) -> list[similarity.Group]:
     known: dict[str, list[str]] = {}
     for solution in present.values():
         for cell in solution.cells:
             if role(cell) == "answer":
                 name = question(cell)
                 known.setdefault(name, []).extend([without_marks(cell.source), handed_out(cell.source, name)])
-    return similarity.pairs([(r.assignment, r.student, r.answers) for r in found], known)
+    answers = [(mark.result.assignment, mark.label, mark.result.answers) for mark in marks]
+    return similarity.groups(similarity.pairs(answers, known))
 
 
 def lines(overview: Overview, explained: Sequence[str] = ()) -> Iterator[str]:
@@ -79,6 +80,10 @@ def lines(overview: Overview, explained: Sequence[str] = ()) -> Iterator[str]:
             yield f"  made from release {mark.result.release or 'unknown'}, {mark.result.kernel_starts} kernels started"
             yield from (f"  {line}" for line in [*mark.result.warnings, *mark.result.trace])
     yield from overview.problems
+    for mark in overview.marks:
+        if mark.result.status != results.GRADED:
+            yield f"{mark.label}: {'; '.join([mark.result.status, *mark.result.warnings])}"
     graded = [mark for mark in overview.marks if mark.result.status == results.GRADED]
-    yield f"{len(graded)} of {len(overview.marks)} submissions graded; {len(overview.alike)} pairs of answers are alike"
-    yield f"The report: {overview.out / 'index.html'}; the gradebook: {overview.out / 'gradebook-canvas.csv'}"
+    yield f"{len(graded)} of {len(overview.marks)} submissions graded; groups of answers alike: {len(overview.alike)}"
+    yield f"The report: {overview.out / 'index.html'}"
+    yield f"For the gradebook: {', '.join(path.name for path in sorted(overview.out.glob('gradebook-*.csv')))}"

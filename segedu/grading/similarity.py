@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -27,6 +27,16 @@ class Pair:
     question: str
     first: str
     second: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Students whose answers to a question are alike, each with one of the others; `share` is the least of these."""
+
+    assignment: str
+    question: str
+    students: tuple[str, ...]
     share: float
 
 
@@ -85,3 +95,21 @@ def pairs(answers: Sequence[tuple[str, str, Mapping[str, str]]], known: Mapping[
         if (share := len(mine & theirs) / len(mine | theirs)) >= ALIKE
     ]
     return sorted(found, key=lambda pair: (-pair.share, pair.assignment, pair.question, pair.first, pair.second))
+
+
+def groups(found: Sequence[Pair]) -> list[Group]:
+    """Pairs that have a student in common, as groups: the same students in most questions first."""
+    made: dict[tuple[str, str], list[tuple[set[str], float]]] = defaultdict(list)
+    for pair in found:
+        mine = made[pair.assignment, pair.question]
+        touched = [group for group in mine if {pair.first, pair.second} & group[0]]
+        students = {pair.first, pair.second}.union(*(group[0] for group in touched))
+        mine[:] = [group for group in mine if group not in touched]
+        mine.append((students, min([pair.share, *(group[1] for group in touched)])))
+    listed = [
+        Group(assignment, question, tuple(sorted(students)), share)
+        for (assignment, question), mine in made.items()
+        for students, share in mine
+    ]
+    often = Counter(group.students for group in listed)
+    return sorted(listed, key=lambda g: (-often[g.students], g.students, g.assignment, g.question))

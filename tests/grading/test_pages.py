@@ -12,7 +12,7 @@ from segedu.grading import pages, results
 from segedu.grading.adjustments import Adjustment
 from segedu.grading.marks import Mark, Overview
 from segedu.grading.results import CheckResult, SubmissionResult
-from segedu.grading.similarity import Pair
+from segedu.grading.similarity import Group
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -65,7 +65,7 @@ def pages_of(text):
     """All pages of a class of two of which every name, message, answer, output and reason is this text."""
     marks = [mark_of(text), mark_of(text, results.UNREADABLE)]
     marks[1].result.checks = []
-    alike = [Pair(text, text, text, text, 0.9)]
+    alike = [Group(text, text, (text, "another"), 0.9)]
     tasks = {"second": pages.Task(text, ((text, text),))}
     yield pages.of_class(Overview(marks, alike, [text], [text], None))
     for mark in marks:
@@ -117,8 +117,56 @@ def test_titles_and_hints_come_from_the_text_before_an_answer():
     assert found == {"q": pages.Task("1 · Double it (2 points)", (("Hint 1", "Use `2 * x`."),))}
 
 
-def test_the_bars_of_a_question_count_every_student():
-    marks = [mark_of("x") for _ in range(3)]
-    ((_, columns, _),) = pages._groups(marks)
-    assert [column.counts.total() for column in columns] == [3, 3]
-    assert columns[0].mean == 2  # 1 earned, 1 given by hand
+def class_of(*earned, status=results.FAILED, says="wrong\n→ Your result is `flipped`."):
+    """A class of one question of 4 points; who does not have all gets this status and message for the rest."""
+    marks = []
+    for i, points in enumerate(earned):
+        rest = CheckResult("b", "q", 4.0 - points, results.PASSED if points == 4 else status, says)
+        checks = [CheckResult("a", "q", points, results.PASSED), rest]
+        marks.append(Mark(SubmissionResult(f"student {i}", "f", assignment="a", checks=checks)))
+    (group,) = pages._groups(marks, {"a": {"q": pages.Task("1 · Flip it")}})
+    return group
+
+
+def test_a_question_counts_every_student_once():
+    column = class_of(4.0, 4.0, 1.0, 0.0, 3.0).columns[0]
+    assert column.share == 60
+    assert [(kind, n) for kind, _, n, _ in column.parts] == [("full", 2), ("part", 2), ("none", 1)]
+    assert sum(width for *_, width in column.parts) == pytest.approx(100)
+    assert column.troubles == {"Your result is `flipped`.": 3}
+
+
+def test_what_was_not_attempted_is_told_apart_from_what_was_wrong():
+    column = class_of(0.0, 4.0, status=results.NOT_ATTEMPTED).columns[0]
+    assert column.parts[0][0] == "full"
+    marks = class_of(4.0).marks + class_of(2.0).marks
+    for check in marks[1].result.checks:
+        check.status = results.NOT_ATTEMPTED
+    ((column,),) = (group.columns for group in pages._groups(marks, {}))
+    assert [(kind, n) for kind, _, n, _ in column.parts] == [("full", 1), ("left", 1)]
+    assert not column.troubles
+
+
+def test_the_weakest_come_first_and_the_hardest_question_is_named():
+    group = class_of(1.0, 4.0, 0.0, 2.0)
+    assert [mark.points for mark in group.weak] == [0, 1]
+    assert group.hardest.title == "1 · Flip it"
+    assert group.median == 1.5
+    assert class_of(4.0, 4.0).hardest is None
+
+
+@pytest.mark.parametrize("points", [(0.0,), (4.0,), (0.0, 0.4, 1.7, 2.0, 3.9, 4.0)])
+def test_the_bars_of_a_class_hold_every_student(points):
+    bars = class_of(*points).bars
+    assert sum(n for _, n, _ in bars) == len(points)
+    assert max(height for *_, height in bars) == 100
+
+
+def test_what_an_instructor_should_look_at_is_listed_and_the_rest_is_not():
+    assert class_of(4.0, 1.0, 0.0).odd == []
+    assert pages.to_look_at(class_of(1.0, status=results.CRASHED).marks[0]) == ["q: crashed"]
+    changed = class_of(4.0)
+    changed.marks[0].result.warnings.append("the check of q was changed")
+    assert changed.odd == changed.marks
+    page = pages.of_class(Overview(changed.marks, [], [], [], None))
+    assert "student 0</a>: the check of q was changed" in page

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from segedu.grading import similarity
-from segedu.grading.similarity import normalised, pairs
+from segedu.grading.similarity import Group, Pair, groups, normalised, pairs
 
 LOOP = """
 def pool(x, k):
@@ -96,3 +96,16 @@ def test_the_most_alike_come_first():
 def test_no_answer_stops_the_comparison(source, recwarn):
     assert isinstance(normalised(source), tuple)
     assert not recwarn.list
+
+
+def test_students_who_have_one_answer_in_common_are_a_group():
+    found = [Pair("02", "pool", a, b, share) for a, b, share in (("a", "b", 1.0), ("c", "d", 0.9), ("b", "c", 0.95))]
+    assert groups([*found, Pair("02", "pool", "x", "y", 1.0)]) == [
+        Group("02", "pool", ("a", "b", "c", "d"), 0.9),
+        Group("02", "pool", ("x", "y"), 1.0),
+    ]
+
+
+def test_the_same_students_in_several_questions_come_first():
+    found = [Pair("02", q, a, b, 1.0) for q, a, b in (("p", "a", "b"), ("p", "x", "y"), ("q", "x", "y"))]
+    assert [group.students for group in groups(found)] == [("x", "y"), ("x", "y"), ("a", "b")]

@@ -109,7 +109,8 @@ def check_loss(logits, target, ignore_index=-100, label_smoothing=0.0, about=ANY
     if np.isfinite(right):
         refuse_nan(got, "cross_entropy", about)
     compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
-    return compare.arrays(got, right, length=logits.size, name="cross_entropy", hints=hints, context=context).check()
+    length = logits.size + int(np.abs(logits).max())  # m + log(…) rounds as coarsely as the scores do
+    return compare.arrays(got, right, length=length, name="cross_entropy", hints=hints, context=context).check()
 
 
 def gradient_hints(grad_output, logits, target, ignore_index, epsilon):
@@ -301,7 +302,7 @@ print("the derivative is right")
 #
 # `cross_entropy(logits, target, ignore_index, label_smoothing)` takes scores of N×C×H×W and labels of N×H×W, and returns one number in the dtype of the scores. Pixels with the label `ignore_index` are void; it
 # may be any whole number, also that of a class.
-# With $\varepsilon$ for label_smoothing, the target of a pixel $i$ with label $y_i$ is not one-hot: $\varepsilon$ of it is spread evenly over all C classes,
+# With label smoothing (section 6 of the lecture), $\varepsilon$ for short, the target of a pixel $i$ with label $y_i$ is not one-hot: $\varepsilon$ of it is spread evenly over all C classes,
 #
 # $$q_{ij} = (1 - \varepsilon)\, t_{ij} + \frac{\varepsilon}{C}, \qquad t_{ij} = \begin{cases} 1 & \text{if } j = y_i \\ 0 & \text{otherwise} \end{cases}$$
 #

@@ -49,6 +49,7 @@ MISTAKES: list[tuple[str, Callable]] = [
     ("Every value is 0", np.zeros_like),
     ("Every value is 1", np.ones_like),
     ("are NaN: look for 0/0", lambda x: np.where(x > 0, np.nan, x)),
+    ("values are NaN: look for 0/0", lambda x: np.full_like(x, np.nan)),
     ("are infinite", lambda x: np.where(x > 0, np.inf, x)),
     ("were they ever written", lambda x: np.where(np.abs(x) > 1, x, 0)),
     ("Only the border differs (1 pixel deep)", lambda x: x + ~inner(x, 1)),

@@ -138,7 +138,7 @@ def offset(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterator[
     exact = expected.dtype.kind in "iu"
     delta = (actual[usable] - expected[usable]) if exact else actual[usable].astype(np.float64) - expected[usable]
     shift = np.median(delta)
-    if explains(expected + (int(shift) if exact else shift), actual, expected, context):
+    if np.isfinite(shift) and explains(expected + (int(shift) if exact else shift), actual, expected, context):
         note = ": counting starts at 0" if exact and shift == 1 else ""
         yield f"Every value is {words.number(abs(shift))} too {'large' if shift > 0 else 'small'}{note}."
 
@@ -147,7 +147,7 @@ def per_channel(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iter
     """Each channel has its own summand, or its own factor."""
     if expected.ndim != 4 or expected.shape != actual.shape or expected.shape[1] < 2 or expected.dtype.kind != "f":
         return
-    if expected.shape[0] * expected.shape[2] * expected.shape[3] < 3:
+    if expected.shape[0] * expected.shape[2] * expected.shape[3] < 3 or not np.isfinite(actual).all():
         return
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     if explains(e + np.median(a - e, axis=(0, 2, 3), keepdims=True), a, e, context):

@@ -186,7 +186,7 @@ print("the width is right")
 assert used != seen[-1] - seen[0] + 1, "that is all of the stretch: some pixels in it are never touched"
 assert used != 9, "3 · 3 ways lead to pixels, but some ways end at the same one: write down where each ends"
 assert used != 3, "that is one layer; the second one takes three results of the first"
-assert used == len(seen), "used: not right. Write down where the three taps of the second layer lie, and from each the three of the first"
+assert used == len(seen), "used: not right. Where lie the weights of the second layer? And from each, those of the first?"
 print("the number of pixels is right")
 
 # %% segedu={"role": "check", "question": "holes", "points": 1}

@@ -227,12 +227,13 @@ mean, spread, touching, pieces = 61, 4.58, 2, 6
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
 # mean and spread
 seeds = [56, 62, 65]
-assert abs(mean - statistics.median(seeds)) > 0.01, "that is the number in the middle, the median; the mean is the sum over 3"
+assert abs(mean - statistics.median(seeds)) > 0.01, "that is the median, the number in the middle"
 assert abs(mean - statistics.mean(seeds)) < 0.01, "the mean is not right: the sum over 3"
-assert abs(spread - statistics.pstdev(seeds)) > 0.01, "divided by n = 3: with the mean taken from the same numbers, divide by n − 1"
+assert abs(spread - statistics.pstdev(seeds)) > 0.01, "divided by n: divide by n − 1"
 assert abs(spread - statistics.variance(seeds)) > 0.01, "that is the variance: take its root"
-assert min(abs(spread - 4.5), abs(spread - 9)) > 0.01, "that is made of the largest and the smallest only: every seed counts"
-assert abs(spread - statistics.stdev(seeds)) < 0.01, "the spread is not right: square what each differs from the mean, add up, divide, take the root"
+assert min(abs(spread - 4.5), abs(spread - 9)) > 0.01, "every seed counts, not only two"
+about = "the spread is not right: square what each differs from the mean, add up, divide, take the root"
+assert abs(spread - statistics.stdev(seeds)) < 0.01, about
 print("mean and spread are right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
@@ -240,7 +241,8 @@ print("mean and spread are right")
 held_out = {4, 5, 6, 7}
 assert touching != 1, "one end of the block: slices 8 to 11 are for training, too"
 assert touching != 4, "all four: slice 5 has 4 and 6 beside it, and both are held out"
-assert touching == sum({k - 1, k + 1} - held_out != set() for k in held_out), "touching is not right: write down the two neighbours of each of the four"
+right = sum({k - 1, k + 1} - held_out != set() for k in held_out)
+assert touching == right, "touching is not right: write down the two neighbours of each of the four"
 print("the number of slices is right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
@@ -314,9 +316,9 @@ check_epoch([logits, logits[:, :4]], [labels, labels[:4]])
 # * $v \leftarrow 0.9\, v + g$ and then $W \leftarrow W - \eta_t\, v$, with the *poly* schedule $\eta_t = \texttt{lr}\, (1 - t/T)^{0.9}$.
 #
 # weight and velocity are K×C, images N×C×H×W, all float64; labels are N×H×W, order has T numbers. It returns three arrays, the new weight, the new velocity and the losses of its steps (stop − start numbers),
-# and leaves those that it was given as they are. Whoever hands what one piece returned to the next gets what one long run gives. Scores may be in the thousands: `exp` of them must not overflow.
+# and leaves those that it was given as they are. Hand what one piece returned to the next, and both together equal one long run. Scores may be in the thousands: `exp` of them must not overflow.
 #
-# Example: C = 1, K = 2, one image of one pixel 3 with label 0, weight and velocity 0, one step of a run of one, lr 0.1. Both classes have p = ½ and the loss is log 2 = 0.693. The gradient is (p − t) · 3, that is −1.5
+# Example: C = 1, K = 2, one image of one pixel 3 with label 0, weight and velocity 0, one step of a run of one, lr 0.1. Both classes have p = ½ and the loss is log 2 = 0.693. The gradient is 3 times p − 1 for the true class and 3 times p for the other, that is −1.5
 # and 1.5; so is the velocity, and the weight becomes 0.15, −0.15.
 #
 # <details><summary>Hint 1</summary>`x = images[k][:, known]` with known of H×W has C×n numbers, a column for each pixel that counts. The scores are `weight @ x`.</details>

@@ -168,7 +168,7 @@ compare.arrays(m[0] + np.log(s[0]), torch.logsumexp(torch.from_numpy(x), dim=0),
 #
 # A classifier has many classes and few pixels, so a warp works on each pixel, as in section 8 of the lecture: `threadIdx.x` is the lane, `threadIdx.y` counts the warps of a block. The scores are
 # pixels × classes. Lane k looks at the classes k, k + 32, k + 64, …; then the lanes put together what they found. Write to `labels` the class with the largest score, and to `best` that score. Of equal scores
-# the *smaller class* counts. There may be fewer than 32 classes, all scores may be negative, none is below −3.4·10³⁸.
+# the *smaller class* counts. There may be fewer than 32 classes, and more warps than pixels; all scores may be negative, none is below −3.4·10³⁸.
 #
 # Example: 3 classes with the scores −2, −1, −1. The label is 1, best is −1.
 #
@@ -247,7 +247,8 @@ for classes in (int(rng.integers(33, 150)), int(rng.integers(4, 32)), 64):
 # $$\ell_i = w_i \left( m + \log \sum_c e^{x_c - m} - x_y \right) \qquad\qquad \frac{\partial \ell_i}{\partial x_c} = w_i \left( \frac{e^{x_c - m}}{\sum_k e^{x_k - m}} - [c = y] \right)$$
 #
 # Write loss and gradient as one kernel, with a thread for each pixel. The scores are images × classes × pixels: class 0 of pixel `i` lies at `first`, and the next class `pixels` further on. A pixel whose label is
-# `ignored` is void: it has no loss, and its gradient is 0, whatever its weight. `total` gets the sum of all losses added; `dx` the gradient, times `scale`. `dx` comes filled with NaN.
+# `ignored` is void: it has no loss, and its gradient is 0, whatever its weight. `total` gets the sum of all losses added; `dx` the gradient, times `scale`. `dx` comes filled with NaN. Blocks have
+# 64 threads, and there may be more threads than pixels.
 #
 # `include` and `add_up` are the lecture's and stand in the cell: `include(x, m, s)` takes a score into $m$ and $s$, and `add_up(loss, total)` adds up the losses of a warp by shuffles.
 #
@@ -363,7 +364,7 @@ for size in (1, 200):
 # $$\text{IoU}_c = \frac{n_{cc}}{t_c + p_c - n_{cc}} \qquad\qquad \text{Dice}_c = \frac{2\, n_{cc}}{t_c + p_c}$$
 #
 # Write `class_counts` as the lecture's `confusion`: each block counts in shared memory, then adds its counts to `areas`, which has 3 × classes numbers, rows hits, target, prediction, and comes filled with 0. A
-# pixel whose *target* is `ignored` is void and counts nowhere, not in the prediction either. There are fewer threads than pixels. The launch gives `shared_mem=12 * classes`.
+# pixel whose *target* is `ignored` is void and counts nowhere, not in the prediction either. There may be fewer threads than pixels, and fewer than cells. The launch gives `shared_mem=12 * classes`.
 #
 # Example: the target 0 1 1 void and the prediction 0 1 0 1, two classes. Hits 1 1, target 1 2, prediction 2 1.
 #
@@ -459,7 +460,7 @@ try:
         ax.set_xticks(np.arange(classes), scene.classes)
         ax.set_ylim(0, 1)
         ax.set_title("a street moved by 2 rows and 3 columns: IoU, and Dice hatched")
-        figures.show(fig, alt="Two bars for each class of a street; the Dice bar is never below the IoU bar.", dpi=80)
+        figures.show(fig, alt="Two bars for each class that is hit in a street; the Dice bar is higher than the IoU bar.", dpi=80)
     else:
         print("Write the answer first; then this cell shows IoU and Dice.")
 except cuda.KernelError as error:

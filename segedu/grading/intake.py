@@ -212,7 +212,9 @@ def read(file: File, owner: names.Owner) -> Submission:
     submission = Submission(owner.name, owner.identifier, names.readable(str(file.path)), problem=file.problem)
     submission.digest = hashlib.sha256(file.content).hexdigest()
     submission.newness = (names.handed_in_again(file.path), file.time, str(file.path))
-    if file.problem:
+    if not file.content.strip() and not file.problem:
+        submission.problem = "this is no notebook that can be read: the file is empty"
+    if submission.problem:
         return submission
     try:
         notebook = nbformat.reads(file.content.decode("utf-8-sig"), as_version=4)

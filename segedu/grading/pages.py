@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TITLE = re.compile(r"^#{2,3}\s+(.+)$", re.MULTILINE)
 _HINT = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+_DIAGNOSIS = re.compile(r"^(→ .+)$", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 MOST_OUTPUT = 4000  # characters of what an answer printed
 LONGEST_TROUBLE = 200
@@ -141,7 +142,7 @@ def _environment() -> Environment:
     loader = PackageLoader("segedu.grading")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["points"] = lambda number: f"{number:.4g}"
-    made.filters["prose"] = _prose
+    made.filters["prose"], made.filters["said"] = _prose, _said
     made.globals["to_look_at"] = to_look_at
     return made
 
@@ -151,6 +152,13 @@ def _prose(text: str) -> Markup:
     from markupsafe import Markup, escape
 
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _said(message: str) -> Markup:
+    """What a check says, its diagnoses in bold."""
+    from markupsafe import Markup, escape
+
+    return Markup(_DIAGNOSIS.sub(r"<strong>\1</strong>", str(escape(message))))
 
 
 def lesson(solution: NotebookNode) -> dict[str, Task]:

@@ -170,3 +170,8 @@ def test_what_an_instructor_should_look_at_is_listed_and_the_rest_is_not():
     assert changed.odd == changed.marks
     page = pages.of_class(Overview(changed.marks, [], [], [], None))
     assert "student 0</a>: the check of q was changed" in page
+
+
+def test_the_diagnosis_of_a_check_stands_out_and_is_escaped():
+    page = pages.student(class_of(1.0, says="3 of 9 wrong\n→ Your `x` is <b>flipped</b>.\nmore").marks[0], [], {})
+    assert "3 of 9 wrong\n<strong>→ Your `x` is &lt;b&gt;flipped&lt;/b&gt;.</strong>\nmore" in page

@@ -358,7 +358,7 @@ check_conv1x1(x, weight, bias, (1, 1))
 # ## 4 · The size of the score map, for any input (4 points)
 #
 # `score_map_size(size, layers)` takes the size of a picture, a pair (rows, columns), and a list of layers, each (kernel size $k$, stride $s$, padding $p$, round_up), the same for rows and columns. It returns the
-# size of the score map, such a pair. A layer makes of $n$ rows
+# size of the score map, such a pair. A layer turns $n$ rows into
 #
 # $$\frac{n + 2p - k}{s} + 1$$
 #

@@ -83,6 +83,7 @@ def check_count(num_classes, stride):
             right - (C * C - C) * (16 * skips + 4 * stride**2),
         ),
         ("the number for a last enlargement by 32: it is by the stride", right + 4 * C * C * (32**2 - stride**2)),
+        ("the number with pool5 scored as well: the scores of stride 32 are made of HIDDEN", right + 512 * C + C + 16 * C * C),
         ("the number with one skip too few", right - (CHANNELS[stride] * C + C + 16 * C * C if stride < 32 else 0)),
     ]
     hints = [(text, value) for text, value in hints if value != right]

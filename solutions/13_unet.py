@@ -42,12 +42,14 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
-from segedu import compare, data, figures
+from segedu import compare, data, engines, figures
 from segedu.data.border_weights import border_weights as with_scipy
 from segedu.data.photographs import photograph
+from segedu.models import unet
 from skimage.measure import label as connected
 
 figures.use_style()
+with_torch = engines.get("torch")
 three_cells = np.zeros((14, 20), np.int64)
 three_cells[1:6, 1:7], three_cells[2:8, 8:16], three_cells[10:13, 3:15] = 1, 2, 3
 
@@ -69,44 +71,48 @@ def rows_left(n, depth):
     return x.shape[2]
 
 
-def torch_filled(skip, x, first=None, value=0.0):
-    """PyTorch's join: x is filled up to the size of skip, `first` rows and columns of it above and on the left."""
-    rows, columns = (a - b for a, b in zip(skip.shape[2:], x.shape[2:], strict=True))
-    top, left = first or (rows // 2, columns // 2)
-    return torch.cat([skip, F.pad(x, (left, columns - left, top, rows - top), value=value)], dim=1)
+def filled(x, size):
+    """x in the middle of zeros: what the gradient of the library's crop makes of it."""
+    large = torch.zeros(*x.shape[:2], *size, dtype=torch.float64, requires_grad=True)
+    unet.centre(with_torch, large, x).backward(torch.from_numpy(x).double())
+    return large.grad.numpy().astype(x.dtype)
 
 
 def check_join(skip, x):
-    """Compare join_filled with PyTorch."""
-    ts, tx = torch.from_numpy(skip), torch.from_numpy(x)
-    rows, columns = (a - b for a, b in zip(skip.shape[2:], x.shape[2:], strict=True))
-    right = torch_filled(ts, tx).numpy()
+    """Compare join_filled with the gradient of the library's crop."""
+    size, channels = skip.shape[2:], x.shape[1]
+    rows, columns = (a - b for a, b in zip(size, x.shape[2:], strict=True))
+    middle = filled(x, size)
+    right = np.concatenate([skip, middle], axis=1)
+    corner = F.pad(torch.from_numpy(x), (0, columns, 0, rows)).numpy()
+    lower = np.roll(middle, (rows % 2, columns % 2), axis=(2, 3))
     hints = [
-        ("x before skip: skip comes first", torch_filled(ts, tx).roll(x.shape[1], 1).numpy()),
-        ("x at the upper left corner: put it in the middle", torch_filled(ts, tx, (0, 0)).numpy()),
+        ("x before skip: skip comes first", np.roll(right, channels, axis=1)),
+        ("x at the upper left corner: put it in the middle", np.concatenate([skip, corner], axis=1)),
+        ("one zero more above or on the left: where the difference is odd, below and right get it",
+         np.concatenate([skip, lower], axis=1)),
     ]
-    other_way = torch_filled(ts, tx, (rows - rows // 2, columns - columns // 2)).numpy()
-    hints.append(("one zero more above or on the left: where the difference is odd, below and right get it", other_way))
-    cut = torch.cat([ts[:, :, rows // 2 :, columns // 2 :][:, :, : x.shape[2], : x.shape[3]], tx], dim=1).numpy()
     hints = [(text, a) for text, a in hints if not np.array_equal(a, right)]
-    hints.append(("what the lecture's network does, which cuts skip: here x grows", cut))
+    cut = unet.centre(with_torch, torch.from_numpy(skip), x).numpy()
+    hints.append(("what the lecture's network does, which cuts skip: here x grows", np.concatenate([cut, x], axis=1)))
     compare.arrays(join_filled(skip, x), right, name="joined", hints=hints).check()
 
 
 def check_join_gradient(skip, x, number, rng):
     """Compare one gradient of join_filled: 0 of skip, 1 of x."""
-    ts, tx = torch.from_numpy(skip).requires_grad_(), torch.from_numpy(x).requires_grad_()
-    y = torch_filled(ts, tx)
-    grad = rng.standard_normal(tuple(y.shape)).astype(skip.dtype)
-    y.backward(torch.from_numpy(grad))
-    found = join_filled_backward(grad, skip.shape[1], x.shape[2:])
+    channels, size = skip.shape[1], x.shape[2:]
+    grad = rng.standard_normal((len(x), channels + x.shape[1], *skip.shape[2:])).astype(x.dtype)
+    found = join_filled_backward(grad, channels, size)
     assert isinstance(found, tuple | list), "return two arrays: the gradients of skip and of x"
     assert len(found) == 2, "return two arrays: the gradients of skip and of x"
-    rest = grad[:, skip.shape[1] :]
+    of_skip, rest = np.split(grad, [channels], axis=1)
+    if number == 0:
+        compare.arrays(found[0], of_skip, name="gradient of skip").check()
+        return
     hints = [("the gradient of the whole of it: zeros have no gradient, cut them off", rest)]
-    hints.append(("the upper left corner of the gradient: x lies in the middle", rest[:, :, : x.shape[2], : x.shape[3]]))
-    target, name = ((ts, "gradient of skip"), (tx, "gradient of x"))[number]
-    compare.arrays(found[number], target.grad.numpy(), name=name, hints=hints if number else ()).check()
+    hints.append(("the upper left corner of the gradient: x lies in the middle", rest[:, :, : size[0], : size[1]]))
+    target = unet.centre(with_torch, torch.from_numpy(rest), x).numpy()
+    compare.arrays(found[1], target, name="gradient of x", hints=hints).check()
 
 
 def drawn_block(rng, inputs, outputs, dtype=np.float64):
@@ -119,43 +125,50 @@ def drawn_block(rng, inputs, outputs, dtype=np.float64):
     return {name: (0.5 * rng.standard_normal(shape)).astype(dtype) for name, shape in shapes.items()}
 
 
-def torch_block(x, skip, p, padding, corner=False, up=0, swapped=False, relus=(0, 1, 1), without=()):
-    """PyTorch's up-block, and what typical slips make of it."""
-    x, skip = torch.from_numpy(x), torch.from_numpy(skip)
-    p = {name: torch.from_numpy(a) * (name not in without) for name, a in p.items()}
-    x = F.conv_transpose2d(x, p["up.weight"], p["up.bias"], stride=2)
-    x = F.relu(x) if relus[0] else x
-    top, left = (0 if corner else (a - b + up) // 2 for a, b in zip(skip.shape[2:], x.shape[2:], strict=True))
-    skip = skip[:, :, top : top + x.shape[2], left : left + x.shape[3]]
-    x = torch.cat([x, skip] if swapped else [skip, x], dim=1)
-    for layer, relu in zip(("conv.conv1", "conv.conv2"), relus[1:], strict=True):
-        x = F.conv2d(x, p[f"{layer}.weight"], p[f"{layer}.bias"], padding=padding)
-        x = F.relu(x) if relu else x
-    return x.numpy()
+def library_block(x, skip, p, padding, without=(), relu_too=False):
+    """The library's up-block over PyTorch. `without`: the 3×3 convolutions (1, 2) that have no ReLU behind them."""
+    block = unet.Up(with_torch, *p["up.weight"].shape[:2], padding).to(torch.from_numpy(x).dtype)
+    block.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in p.items()})
+    seen = {}
+    block.conv.conv1.register_forward_hook(lambda _, given, y: seen.update({1: y}))
+    block.conv.conv2.register_forward_hook(lambda _, given, y: seen.update({2: y}))
+    if 1 in without:
+        block.conv.conv2.register_forward_pre_hook(lambda _, given: (seen[1],))
+    if relu_too:
+        block.up.register_forward_hook(lambda _, given, y: F.relu(y))
+    with torch.no_grad():
+        y = block(torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(skip)))
+    return (seen[2] if 2 in without else y).numpy()
 
 
 def check_block(rng, inputs, outputs, size, skip_size, padding, batch=2, dtype=np.float64):
-    """Compare up_block with PyTorch's."""
+    """Compare up_block with the library's."""
     x = rng.standard_normal((batch, inputs, *size)).astype(dtype)
     skip = rng.standard_normal((batch, outputs, *skip_size)).astype(dtype)
-    given = x, skip, drawn_block(rng, inputs, outputs, dtype), padding
-    right = torch_block(*given)
+    p = drawn_block(rng, inputs, outputs, dtype)
+    right = library_block(x, skip, p, padding)
+    rows, columns = (a - 2 * b for a, b in zip(skip_size, size, strict=True))
+    one, no_bias = skip[:, :, rows % 2 :, columns % 2 :], {name: 0 * a for name, a in p.items() if "bias" in name}
+    corner = skip[:, :, : skip_size[0] - rows, : skip_size[1] - columns]
+    other_order = {"conv.conv1.weight": np.roll(p["conv.conv1.weight"], outputs, axis=1)}
+    up_bias = {"up.bias": no_bias.pop("up.bias")}
+    relu = "each 3×3 convolution has one behind it"
     slips = [
-        ("what comes where skip is cut at its upper left corner: take its middle", {"corner": True}),
-        ("what comes where the upper side and the left lose one more: the lower and the right do", {"up": 1}),
-        ("what comes with x before skip: skip comes first", {"swapped": True}),
-        ("what comes with a ReLU behind the transposed convolution: there is none", {"relus": (1, 1, 1)}),
-        ("what comes without the last ReLU: each 3×3 convolution has one behind it", {"relus": (0, 1, 0)}),
-        ("what comes without the first ReLU: each 3×3 convolution has one behind it", {"relus": (0, 0, 1)}),
-        ("what comes without any ReLU: each 3×3 convolution has one behind it", {"relus": (0, 0, 0)}),
-        ("what comes without the biases", {"without": [name for name in given[2] if "bias" in name]}),
-        ("what comes without the bias of the transposed convolution", {"without": ["up.bias"]}),
-        ("what comes without the biases of the 3×3 convolutions", {"without": ["conv.conv1.bias", "conv.conv2.bias"]}),
+        ("what comes where skip is cut at its upper left corner: take its middle", corner, {}, {}),
+        ("what comes where the upper side and the left lose one more: the lower and the right do", one, {}, {}),
+        ("what comes with x before skip: skip comes first", skip, other_order, {}),
+        ("what comes with a ReLU behind the transposed convolution: there is none", skip, {}, {"relu_too": True}),
+        (f"what comes without the last ReLU: {relu}", skip, {}, {"without": (2,)}),
+        (f"what comes without the first ReLU: {relu}", skip, {}, {"without": (1,)}),
+        (f"what comes without any ReLU: {relu}", skip, {}, {"without": (1, 2)}),
+        ("what comes without the biases", skip, no_bias | up_bias, {}),
+        ("what comes without the bias of the transposed convolution", skip, up_bias, {}),
+        ("what comes without the biases of the 3×3 convolutions", skip, no_bias, {}),
     ]
-    hints = [(text, torch_block(*given, **change)) for text, change in slips]
+    hints = [(text, library_block(x, other, p | new, padding, **change)) for text, other, new, change in slips]
     hints = [(text, a) for text, a in hints if not np.array_equal(a, right)]
     try:
-        got = up_block(*given)
+        got = up_block(x, skip, p, padding)
     except ValueError as error:
         raise AssertionError(
             f"up_block raised ValueError: {error}\nx grows first, then skip is cut to the size of x, "
@@ -248,11 +261,9 @@ def check_tiles(image, tile):
     rest = right.copy()
     rest[height // rows * rows :] = 0
     rest[:, width // columns * columns :] = 0
-    tiles = np.zeros_like(image)
-    for r in range(0, height, rows):
-        for c in range(0, width, columns):
-            part = image[r : r + rows, c : c + columns]
-            tiles[r : r + rows, c : c + columns] = at_once(part)
+    bands = np.split(image, np.arange(rows, height, rows))
+    parts = [np.split(band, np.arange(columns, width, columns), axis=1) for band in bands]
+    tiles = np.block([[at_once(part) for part in band] for band in parts])
     hints = [
         ("what comes with zeros round the picture: mirror it", at_once(image, "constant")),
         ("what comes with the last row repeated round the picture: mirror it", at_once(image, "edge")),
@@ -290,7 +301,7 @@ fits = rows_left(image, 3)
 assert fits is not None, f"an image of {image} rows does not fit: follow it down, and some pooling meets an odd number"
 assert fits >= 110, f"an image of {image} rows fits, but its result has fewer than 110"
 assert image == smallest, f"an image of {image} rows fits, but a smaller one does, too"
-assert result == fits, f"an image of {image} rows is right; its result has not {result} rows. What is the margin of three poolings?"
+assert result == fits, f"an image of {image} rows is right; its result is not. What is the margin of three poolings?"
 print("both numbers are right")
 
 # %% [markdown]
@@ -303,7 +314,7 @@ print("both numbers are right")
 #
 # `join_filled_backward(grad, channels, size)` gets the gradient of the result, how many channels `skip` had, and the size (H′, W′) of `x`. It returns the gradients of skip and of x.
 #
-# Example: skip is one row 1 2 3 4, x is one row 8. The result has two channels, 1 2 3 4 and 0 8 0 0. Is its gradient 5 6 7 8 and 10 20 30 40, that of x is 20.
+# Example: skip is one row 1 2 3 4, x is one row 8. The result has two channels, 1 2 3 4 and 0 8 0 0. Where its gradient is 5 6 7 8 and 10 20 30 40, that of skip is 5 6 7 8, and that of x is 20.
 #
 # <details><summary>Hint 1</summary>Above come ⌊(H − H′) / 2⌋ rows, on the left ⌊(W − W′) / 2⌋ columns. Write x into the middle of zeros, or use `np.pad`.</details>
 # <details><summary>Hint 2</summary>Backward, each gradient returns to where its number came from. The zeros came from nowhere.</details>

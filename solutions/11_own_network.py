@@ -86,7 +86,7 @@ def check_prelu_gradient(number, x, slope):
     ]
     target, name = ((tx, "gradient of x"), (ts, "gradient of slope"))[number]
     length = 1 if number == 0 else x[:, 0].size
-    compare.arrays(found[number], target.grad.numpy(), length=length, name=name, hints=hints[number]).check()
+    return compare.arrays(found[number], target.grad.numpy(), length=length, name=name, hints=hints[number]).check()
 
 
 def torch_gradients(tape, leaves):
@@ -173,7 +173,8 @@ def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nest
                 inside = "the velocity times the learning rate: that belongs to the step of θ alone"
                 hints.append((inside, rates[step] * right[step][k]))
             got, name = [*now, *velocities][k], f"step {step + 1}, {name}"
-            compare.arrays(got, right[step][k], length=4 * (step + 1), name=name, hints=hints).check()
+            report = compare.arrays(got, right[step][k], length=4 * (step + 1), name=name, hints=hints).check()
+    return report
 
 
 def central(theta, h):
@@ -271,7 +272,8 @@ for shape in [(3, 4, *rng.integers(3, 9, 2)), (1, 3, 3, 3), (4, 1, 2, 5)]:
 #
 # A tape is a list of what was computed, first things first: `(operation, result, inputs)`, all by name. $L = \sum (w x + w)^2$ for arrays is
 #
-#     tape = [("mul", "p", ("w", "x")), ("add", "d", ("p", "w")), ("mul", "s", ("d", "d")), ("sum", "L", ("s",))]
+#     tape = [("mul", "p", ("w", "x")), ("add", "d", ("p", "w")),
+#             ("mul", "s", ("d", "d")), ("sum", "L", ("s",))]
 #
 # The setup cell knows the operations: `run(tape, leaves)` returns the values of all names, and `send(operation, grad, *inputs)` a gradient for each input of one operation, from that of its result and
 # from the values of its inputs.
@@ -307,6 +309,7 @@ leaves = {name: rng.standard_normal(shape) for name, shape in (("x", (4, 3)), ("
 found = gradients_of(tape, leaves)
 for name, target in torch_gradients(tape, leaves).items():
     check_gradient(found, name, target, length=20)
+print("all gradients agree")
 
 # %% segedu={"role": "check", "question": "backward", "points": 1}
 # names that are used twice
@@ -318,6 +321,7 @@ wrong = {"d": [(alone, 8.0), (shared, 64.0)], "w": [(alone, 48.0)]}
 for name, target in {"L": 1.0, "s": 1.0, "d": 16.0, "p": 16.0, "x": 32.0, "w": 64.0}.items():
     hints = [(text, np.array([[value]])) for text, value in wrong.get(name, ())]
     check_gradient(found, name, np.array([[target]]), hints=hints)
+print("all gradients agree")
 
 # %% segedu={"role": "check", "question": "backward", "points": 1}
 # names that get the same array
@@ -326,6 +330,7 @@ found = gradients_of(tape, {"a": np.array([[5.0]]), "b": np.array([[7.0]])})
 hints = [("the sum that belongs to a: += changes an array that several names hold", np.array([[2.0]]))]
 for name, target in {"L": 1.0, "e": 1.0, "b": 1.0, "a": 2.0}.items():
     check_gradient(found, name, np.array([[target]]), hints=hints)
+print("all gradients agree")
 
 # %% segedu={"role": "hidden", "question": "backward", "points": 1}
 # values from which no way leads to the result

@@ -88,7 +88,7 @@ def check_count(num_classes, stride):
     ]
     hints = [(text, value) for text, value in hints if value != right]
     name = f"FCN-{stride}s, {C} classes"
-    compare.arrays(fcn_parameters(num_classes, stride), int(right), name=name, hints=hints).check()
+    return compare.arrays(fcn_parameters(num_classes, stride), int(right), name=name, hints=hints).check()
 
 
 def head(scores, pools, score_weights, score_biases, enlarge_weights, only=None, fuse=torch.add):
@@ -168,7 +168,7 @@ def check_logits(arguments):
         hints.append(("what comes with the finer maps as they are: score them first", other(alone, none)))
     hints = [(text, array.numpy()) for text, array in hints if not torch.equal(array, right)]
     got = fits(fcn_logits, *arguments)
-    compare.arrays(got, right.numpy(), length=terms(arguments), name="logits", hints=hints).check()
+    return compare.arrays(got, right.numpy(), length=terms(arguments), name="logits", hints=hints).check()
 
 
 def check_votes(arguments):
@@ -192,7 +192,8 @@ def check_votes(arguments):
             ("the votes in reverse order: the coarsest comes first", right[-1 - n]),
         ]
         hints = [(text, array) for text, array in hints if not np.allclose(array, target)]
-        compare.arrays(got, target, length=terms(arguments), name=f"vote {n}", hints=hints).check()
+        report = compare.arrays(got, target, length=terms(arguments), name=f"vote {n}", hints=hints).check()
+    return report
 
 
 def torch_gradients(arguments, grad):
@@ -227,7 +228,8 @@ def check_backward(arguments, names, rng):
             title = "gradient of scores" if name == "scores" else f"gradient of {name}[{n}]"
             length = terms(arguments) * (grad[:, 0].size if "weight" in name or "bias" in name else 64)
             axes = AXES.get(name)
-            compare.arrays(got[n], target, length=length, name=title, hints=hints, axes=axes).check()
+            report = compare.arrays(got[n], target, length=length, name=title, hints=hints, axes=axes).check()
+    return report
 
 # %% [markdown]
 # ## 1 · A fusion by hand (2 points)
@@ -237,7 +239,7 @@ def check_backward(arguments, names, rng):
 #     1  3  0  2
 #     2  0  1  1
 #
-# Its score layer has the weights 2, −1 and the bias 2. Both are added. What are the first two of the four fused scores? Write `first, second = …`.
+# Its score layer has the weights 2, −1 and the bias 2. The enlarged scores and those of the finer map are added. What are the first two of the four fused scores? Write `first, second = …`.
 
 # %% segedu={"role": "answer", "question": "by_hand"}
 ### BEGIN SOLUTION

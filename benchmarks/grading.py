@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = ", ".join(path.stem for path in sorted(SOLUTIONS.glob("[0-9]*.py")))
         print(f"there is no exercise {options.exercise!r}; there are {known}", file=sys.stderr)
         return 1
+    if "hostile" in options.kinds and not find_sandbox().is_safe:
+        options.kinds = [kind for kind in options.kinds if kind != "hostile"] or ["perfect"]
+        print(f"No hostile answers, which could harm this machine: {find_sandbox().reason}.", file=sys.stderr)
     with _folder(options.keep) as folder:
         students = _hand_in(options, source, folder / "class")
         measured = _grade(options, folder)

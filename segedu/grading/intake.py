@@ -102,9 +102,7 @@ def _without_notebook(others: list[PurePosixPath], known: set[tuple[str, str]]) 
             theirs.setdefault(owner, []).append(path)
     for owner, paths in theirs.items():
         files = ", ".join(names.readable(path.name) for path in paths[:5])
-        yield read(
-            File(paths[0], problem=f"no notebook (a file that ends in .ipynb) was handed in, but {files}"), owner
-        )
+        yield read(File(paths[0], problem=f"no notebook (a file that ends in .ipynb) but {files}"), owner)
 
 
 class _Reader:

@@ -8,6 +8,7 @@ from benchmarks import grading
 from segedu.grading import results
 from segedu.grading.grade import grade
 from segedu.grading.release import SOLUTIONS, read_solution
+from segedu.grading.sandbox import Sandbox
 from segedu.grading.synthetic import SHARES, SyntheticClass
 from segedu.grading.wrong_answers import wrong_answers
 
@@ -66,3 +67,14 @@ def test_a_mark_that_is_not_the_known_one_is_noticed():
 def test_an_exercise_that_does_not_exist_is_named_beside_those_that_do(capsys):
     assert grading.main(["--exercise", "99_nothing"]) == 1
     assert "02_pooling" in capsys.readouterr().err
+
+
+def test_no_hostile_answer_runs_without_a_sandbox(monkeypatch, capsys):
+    monkeypatch.setattr(grading, "find_sandbox", lambda: Sandbox("none", "there is none"))
+    handed_in = []
+    monkeypatch.setattr(grading, "_hand_in", lambda options, *_: handed_in.extend(options.kinds) or [])
+    monkeypatch.setattr(grading, "_grade", lambda *_: {"results": []})
+    monkeypatch.setattr(grading, "lines", lambda found: [])
+    assert grading.main(["--students", "4"]) == 0
+    assert set(handed_in) == set(PASSIVE)
+    assert "No hostile answers" in capsys.readouterr().err

@@ -23,6 +23,7 @@ def write(
 ) -> Overview:
     """Write all files of a report and return what is in them. `adjustments.csv` is read, never written over."""
     out.mkdir(parents=True, exist_ok=True)
+    found = _of_the_only_assignment(found)
     given, problems = adjustments.read(out)
     marks = [Mark(result, [a for a in given if a.belongs_to(result)]) for result in found]
     problems += adjustments.unused(given, found)
@@ -42,6 +43,13 @@ def write(
         _write(out / "students" / mark.page, pages.student(mark, overview.statements, lesson))
     _write(out / "index.html", pages.of_class(overview, lessons))
     return overview
+
+
+def _of_the_only_assignment(found: Sequence[SubmissionResult]) -> list[SubmissionResult]:
+    """What cannot be read does not say what it answers: where all others are of one assignment, it is, too."""
+    names = {result.assignment for result in found if result.assignment}
+    only = names.pop() if len(names) == 1 else ""
+    return [result if result.assignment else dataclasses.replace(result, assignment=only) for result in found]
 
 
 def _write(path: Path, text: str) -> None:

@@ -65,16 +65,17 @@ def canvas(found: Sequence[Mark]) -> str:
 def moodle(found: Sequence[Mark], assignment: str) -> str:
     """The form of Moodle's offline grading worksheet for one assignment.
 
-    Moodle asks for the columns Identifier, Grade and Last modified (grade). The last is empty: then what was graded in
-    Moodle since then stays, unless the person who imports says otherwise.
+    Who has no mark is not in it. Moodle asks for the columns Identifier, Grade and Last modified (grade). The last is
+    empty: then what was graded in Moodle since then stays, unless the person who imports says otherwise.
     """
     head = ["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)"]
     rows: list[list[object]] = [head]
+    possible = _assignments(found).get(assignment, 0.0)
     for mark in found:
-        result = mark.result
-        if result.assignment == assignment:
-            participant = f"Participant {result.identifier}" if result.identifier else ""
-            rows.append([participant, result.student, mark.shown, result.possible, ""])
+        whose = mark.result
+        if whose.assignment == assignment and mark.shown != "":
+            participant = f"Participant {whose.identifier}" if whose.identifier else ""
+            rows.append([participant, whose.student, mark.shown, possible, ""])
     return table(rows)
 
 

@@ -30,8 +30,7 @@ def harmless(cell: object) -> object:
 def table(rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 

@@ -95,9 +95,10 @@ def test_a_link_in_a_zip_is_rejected(found):
 def test_a_link_in_a_folder_is_rejected_and_no_linked_folder_is_entered(tmp_path):
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "hw.ipynb").write_bytes(CONTENT)
-    for name in ("bob", "eve", "mallory"):
+    for name in ("bob", "cy", "eve", "mallory"):
         (tmp_path / "class" / name).mkdir(parents=True)
     (tmp_path / "class" / "bob" / "hw.ipynb").write_bytes(CONTENT)
+    (tmp_path / "class" / "cy" / "hw.ipynb").symlink_to("../bob/hw.ipynb")
     (tmp_path / "class" / "eve" / "hw.ipynb").symlink_to(tmp_path / "private" / "hw.ipynb")
     (tmp_path / "class" / "mallory" / "folder").symlink_to(tmp_path / "private", target_is_directory=True)
     read = {s.student: s.notebook is not None for s in submissions(tmp_path / "class")}

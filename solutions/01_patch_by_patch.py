@@ -23,7 +23,8 @@ kernel = np.array([[[1, 2],
                     [3, 0]]], dtype=np.float32)
 bias_of_kernel = 5.0
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures
@@ -106,7 +107,7 @@ assert number != convolved(bias=0)[1, 0], "the bias is missing"
 assert number != convolved(bias=2 * bias_of_kernel)[1, 0], "the bias is added once for a filter, not once for a channel"
 assert number != convolved(channels=1)[1, 0], "that is channel 0 alone: the products of all channels add up"
 assert number != convolved(flip=True)[1, 0], "that is the kernel flipped: a network lays it on the picture as it is"
-assert number == convolved()[1, 0], "not right: lay the upper left corner of the kernel on row 1, column 0, in both channels"
+assert number == convolved()[1, 0], "not right: lay the kernel's corner on row 1, column 0, in both channels"
 print("the number is right")
 
 # %% [markdown]
@@ -141,6 +142,7 @@ def output_size(size, kernel_size, stride, padding, dilation):
 for settings in [((5, 8), (3, 2), (2, 3), (0, 0), (1, 1)), ((9, 7), (3, 2), (2, 1), (1, 2), (2, 3))]:
     hints = size_hints(*settings)
     compare.arrays(np.array(output_size(*settings)), np.array(true_size(*settings)), name="size", hints=hints).check()
+print("both sizes agree")
 
 # %% segedu={"role": "check", "question": "output_size", "points": 1}
 # no room for a window

@@ -9,7 +9,8 @@ import numpy as np
 
 rng = np.random.default_rng(3)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures
@@ -40,7 +41,7 @@ def check_twice(x):
         return bilinear_twice(x)
 
     yours.__name__ = "bilinear_twice"
-    compare.with_torch(yours, x, None, 2, "bilinear", False, reference=F.interpolate).check()
+    return compare.with_torch(yours, x, None, 2, "bilinear", False, reference=F.interpolate).check()
 
 
 def check_gradient(x):
@@ -57,7 +58,7 @@ def check_gradient(x):
         ("the gradient of the bed of nails: one number of each window", corners),
         ("the gradient made smaller by interpolation: the weights of one old pixel add up to 4, not to 1", average),
     ]
-    compare.arrays(bilinear_twice_backward(grad_output), x.grad, length=16, name="gradient", hints=hints).check()
+    return compare.arrays(bilinear_twice_backward(grad_output), x.grad, length=16, name="gradient", hints=hints).check()
 
 # %% [markdown]
 # ## 1 · Between two pixels (2 points)

@@ -10,7 +10,8 @@ import numpy as np
 
 rng = np.random.default_rng(4)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures
@@ -36,7 +37,7 @@ def check_overlaps(size, kernel_size, stride, padding):
         ("a count of 1 wherever a stamp touches: count every stamp (+=)", np.minimum(right, 1)),
         ("k // s everywhere: at the edges stamps are missing", np.full_like(right, every)),
     ]
-    compare.arrays(overlap_map(size, kernel_size, stride, padding), right, name="overlap_map", hints=hints).check()
+    return compare.arrays(overlap_map(size, kernel_size, stride, padding), right, name="overlap_map", hints=hints).check()
 
 
 def stamp(*stride):
@@ -70,7 +71,7 @@ def check_weight(channels, stride):
     right = (one * diagonal).astype(np.float32)
     axes = ("input channel", "output channel", "kernel row", "kernel column")
     got = bilinear_weight(channels, stride)
-    compare.arrays(got, right, name="bilinear_weight", hints=hints, axes=axes).check()
+    return compare.arrays(got, right, name="bilinear_weight", hints=hints, axes=axes).check()
 
 # %% [markdown]
 # ## 1 · Stamps by hand (2 points)
@@ -95,10 +96,11 @@ print("the length is right")
 # %% segedu={"role": "check", "question": "stamps", "points": 1}
 # one number of the output
 canvas = F.conv_transpose1d(x, w, stride=3)[0, 0]
-assert number != canvas[5], "that is number 5 of the canvas: where one number is cut off at the beginning, the others move up"
+assert number != canvas[5], "that is number 5 of the canvas: where the first is cut off, the others move up"
 alone = x[0, 0, 2] * w[0, 0, 0], x[0, 0, 1] * w[0, 0, 3]
 assert number not in alone, "only one stamp: two stamps touch this number, and they add up"
-assert number != F.conv_transpose1d(x, w.flip(2), stride=3, padding=1)[0, 0, 5], "that is the kernel flipped: a stamp is laid down as it is"
+flipped = F.conv_transpose1d(x, w.flip(2), stride=3, padding=1)[0, 0]
+assert number != flipped[5], "that is the kernel flipped: a stamp is laid down as it is"
 assert number == right[5], "the number is not right: write the three stamps below each other, three places apart"
 print("the number is right")
 
@@ -201,7 +203,8 @@ def overlap_map(size, kernel_size, stride, padding):
 # Figure: your counts beside PyTorch's
 try:
     pair = [count((5, 5), (3, 4), (2, 2), (1, 1)) for count in (overlap_map, counted)]
-    fig = figures.arrays_row(pair, titles=["yours: kernel 3×4, stride 2, padding 1", "PyTorch's"], share_scale=True, cell=0.4)
+    titles = ["yours: kernel 3×4, stride 2, padding 1", "PyTorch's"]
+    fig = figures.arrays_row(pair, titles=titles, share_scale=True, cell=0.4)
     figures.show(fig, alt="Two maps of counts: yours and PyTorch's.")
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
@@ -247,7 +250,8 @@ print("kernel and padding give 60×60 pixels")
 assert kernel_size > 5, "the stamps do not overlap: the kernel must be larger than the stride"
 assert kernel_size < 60, "as large as the whole result: there are much smaller kernels"
 counts = counted((40, 1), (int(kernel_size), 1), (5, 1), (0, 0))[80:105, 0]
-assert counts.min() == counts.max(), f"counts along a row, far from the edges: {' '.join(map(str, counts[:10]))} … That is a checkerboard"
+some = " ".join(map(str, counts[:10]))
+assert counts.min() == counts.max(), f"counts along a row, far from the edges: {some} … That is a checkerboard"
 print("every pixel is touched equally often")
 
 # %% [markdown]
@@ -283,11 +287,13 @@ def bilinear_weight(channels, stride):
 # Figure: a photograph enlarged by 4 with your weights
 small = torch.from_numpy(as_chw(photograph("coffee", size=(24, 36)))[None])
 try:
-    yours = F.conv_transpose2d(small, torch.from_numpy(np.asarray(bilinear_weight(3, (4, 4)), np.float32)), stride=4, padding=2)
+    weight = torch.from_numpy(np.asarray(bilinear_weight(3, (4, 4)), np.float32))
+    yours = F.conv_transpose2d(small, weight, stride=4, padding=2)
     target = F.interpolate(small, scale_factor=4, mode="bilinear", align_corners=False)
     pictures = [z[0].clamp(0, 1).numpy().transpose(1, 2, 0) for z in (small, yours, target)]
     fig = figures.images_row(pictures, ["24×36 pixels", "with your weights", "PyTorch's interpolation"])
-    figures.show(fig, alt="A cup of coffee in large pixels; smooth with your weights, dark at the edge; smooth by interpolation.")
+    alt = "A cup of coffee in large pixels; smooth with your weights, dark at the edge; smooth by interpolation."
+    figures.show(fig, alt=alt)
 except NotImplementedError:
     print("Write the answer first; then this cell shows it beside PyTorch's.")
 

@@ -46,7 +46,7 @@ def check_atrous(x, weight, rate):
     ]
     about = {"operator": "conv2d", "args": arguments, "kwargs": {}, "reference": F.conv2d}
     got = atrous(arguments[0].copy(), arguments[1].copy(), rate)
-    compare.arrays(got, right, length=weight[0].numel(), name="atrous", hints=hints, context=about).check()
+    return compare.arrays(got, right, length=weight[0].numel(), name="atrous", hints=hints, context=about).check()
 
 
 def averages(n, b):
@@ -75,7 +75,7 @@ def check_matrix(n, b):
         ("means with the divisor n/b everywhere: count the rows of each part", np.sign(right) * b / n),
     ]
     got = averaging_matrix(n, b)
-    compare.arrays(got, right, name="averaging_matrix", hints=hints, axes=("part", "row of the map")).check()
+    return compare.arrays(got, right, name="averaging_matrix", hints=hints, axes=("part", "row of the map")).check()
 
 
 def pyramid(x, weights, bins, pool=F.adaptive_avg_pool2d, mode="bilinear"):
@@ -108,7 +108,7 @@ def check_pyramid(x, weights, bins):
     hints = [(text, np.concatenate(maps, axis=1)) for text, maps in hints]
     right = np.concatenate([first, *levels], axis=1)
     got = pyramid_pooling(x, weights, bins)
-    compare.arrays(got, right, length=x[0].size, name="pyramid_pooling", hints=hints).check()
+    return compare.arrays(got, right, length=x[0].size, name="pyramid_pooling", hints=hints).check()
 
 
 def chained(x, weights, k, first=F.relu, between=lambda c: c, source="link", fill=-np.inf):
@@ -146,7 +146,7 @@ def check_chain(x, weights, k):
         ("the sum with every matrix transposed: its rows belong to the results", chained(x, [w.T for w in weights], k)[0]),
     ]
     got = chained_residual_pooling(x, weights, k)
-    compare.arrays(got, right, length=3 * len(weights), name="chained_residual_pooling", hints=hints).check()
+    return compare.arrays(got, right, length=3 * len(weights), name="chained_residual_pooling", hints=hints).check()
 
 # %% [markdown]
 # ## 1 · What holes see (3 points)

@@ -334,7 +334,10 @@ print("all gradients agree")
 
 # %% segedu={"role": "hidden", "question": "backward", "points": 1}
 # values from which no way leads to the result
-tape = [("matmul", "a", ("x", "w")), ("relu", "lost", ("a",)), ("mul", "m", ("a", "a")), ("sum", "early", ("lost",)), ("add", "n", ("m", "a")), ("sum", "L", ("n",))]
+tape = [
+    ("matmul", "a", ("x", "w")), ("relu", "lost", ("a",)), ("mul", "m", ("a", "a")),
+    ("sum", "early", ("lost",)), ("add", "n", ("m", "a")), ("sum", "L", ("n",)),
+]
 n, m = rng.integers(2, 6, 2)
 leaves = {"x": rng.standard_normal((n, 3)), "w": rng.standard_normal((3, m))}
 found, right = gradients_of(tape, leaves), torch_gradients(tape, leaves)
@@ -347,8 +350,9 @@ for name, target in right.items():
 # a deep network in which every feature is used twice or three times
 tape, features = [], "x"
 for layer in range(6):
-    tape += [("matmul", f"a{layer}", (features, "w")), ("relu", f"h{layer}", (f"a{layer}",)), ("add", f"s{layer}", (f"h{layer}", features))]
-    features = f"s{layer}"
+    a, h, s = (letter + str(layer) for letter in "ahs")
+    tape += [("matmul", a, (features, "w")), ("relu", h, (a,)), ("add", s, (h, features))]
+    features = s
 tape += [("add", "two", (features, features)), ("mul", "square", ("two", features)), ("sum", "L", ("square",))]
 leaves = {"x": rng.standard_normal((4, 3)), "w": 0.5 * rng.standard_normal((3, 3))}
 found = gradients_of(tape, leaves)

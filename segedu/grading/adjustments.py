@@ -25,12 +25,8 @@ class Adjustment:
     reason: str
 
     def belongs_to(self, result: SubmissionResult) -> bool:
-        mine = self.student in (result.student, result.identifier)
-        return (
-            bool(self.student)
-            and mine
-            and (not self.question or any(check.question == self.question for check in result.checks))
-        )
+        mine = self.student != "" and self.student in (result.student, result.identifier)
+        return mine and (not self.question or any(check.question == self.question for check in result.checks))
 
 
 def read(out: Path) -> tuple[list[Adjustment], list[str]]:

@@ -100,6 +100,20 @@ def test_old_submissions_are_graded_by_the_release_that_they_were_made_from(solu
     assert check_for("unknown") == check_for(new)
 
 
+def test_the_present_release_comes_last_whatever_is_kept(solutions):
+    path = solutions / "01_tiny.py"
+    source, kept = path.read_text(), []
+    for expected in ("[2.0, 4.0]", "[3.0, 6.0]", "[5.0, 7.0]"):
+        path.write_text(source.replace("[2.0, 4.0]", expected))
+        kept.append(release_of(solutions))
+        release.keep(path, solutions)
+    for expected in ("[2.0, 4.0]", "[3.0, 6.0]", "[5.0, 7.0]"):
+        path.write_text(source.replace("[2.0, 4.0]", expected))
+        found = list(release.masters(solutions)["01_tiny"])
+        assert found[-1] == release_of(solutions)
+        assert sorted(found) == sorted(kept)
+
+
 def test_a_kept_release_is_replaced_when_its_hidden_checks_are_mended(solutions):
     release.keep(solutions / "01_tiny.py", solutions)
     change(solutions / "01_tiny.py", HIDDEN, "standard_normal((5, 7))")

@@ -252,6 +252,20 @@ def at_once(image, mode="reflect"):
     return torch_network(np.pad(image, frame, mode=mode))[:height, :width]
 
 
+def moved_inwards(image, tile):
+    """What comes where the last tiles begin so that they end with the image, in odd rows or columns, too."""
+    mirrored = np.pad(image, [(EDGE, EDGE + 2)] * 2, mode="reflect")
+    scores = {}
+    for a, b in np.ndindex(2, 2):
+        part = mirrored[a:, b:]
+        part = torch_network(part[: len(part) // 2 * 2, : part.shape[1] // 2 * 2])
+        scores[a, b] = np.pad(part, [(a, 0), (b, 0)])[: image.shape[0], : image.shape[1]]
+    (height, width), (rows, columns) = image.shape, tile
+    last_row = (np.arange(height) >= height - rows) * (height - rows) % 2
+    last_column = (np.arange(width) >= width - columns) * (width - columns) % 2
+    return sum(scores[a, b] * np.outer(last_row == a, last_column == b) for a, b in scores)
+
+
 def check_tiles(image, tile):
     """Compare by_tiles with the scores of the whole picture."""
     right, (height, width), (rows, columns) = at_once(image), image.shape, tile
@@ -270,6 +284,7 @@ def check_tiles(image, tile):
         ("what comes where each tile is mirrored by itself: mirror the picture, then cut tiles out of it", tiles),
         ("zeros at the end: the last tiles, which stick out, are missing", rest),
         ("0 everywhere", np.zeros_like(right)),
+        ("what comes where some tiles begin in odd rows or columns: the pooling pairs other pixels there", moved_inwards(image, tile)),
     ]
     if shifted.shape == right.shape:
         hints.append(("the scores, shifted: a tile's picture begins EDGE above and left of the tile", shifted))
@@ -311,7 +326,7 @@ print("both numbers are right")
 #
 # `join_filled(skip, x)` does that for N×C×H×W and N×C′×H′×W′. If `x` has more rows or more columns than `skip`, raise a `ValueError` with a message that contains the word *larger*.
 #
-# `join_filled_backward(grad, channels, size)` gets the gradient of the result, how many channels `skip` had, and the size (H′, W′) of `x`. It returns the gradients of skip and of x.
+# `join_filled_backward(grad, channels, size)` gets the gradient of the result, how many channels `skip` had, and the size (H′, W′) of `x`. It returns the gradients of skip and of x. Both functions keep the dtype.
 #
 # Example: skip is one row 1 2 3 4, x is one row 8. The result has two channels, 1 2 3 4 and 0 8 0 0. Where its gradient is 5 6 7 8 and 10 20 30 40, that of skip is 5 6 7 8, and that of x is 20.
 #
@@ -494,7 +509,7 @@ for amount in (2, 4, 7):
 # Example of sizes: an image of 50×30 pixels in tiles of 20×20. Tiles begin in rows 0, 20, 40 and in columns 0, 20; `network` gets six pictures of 36×36. Of the last ones' scores only the part that lies in the image counts.
 #
 # <details><summary>Hint 1</summary>Mirror the image once, at the beginning, by `EDGE` on each side; below and on the right by more, so that there are enough pixels for the last tiles.</details>
-# <details><summary>Hint 2</summary>In the mirrored image all places are moved by `EDGE`. In which row of it does the picture for the tile begin whose result begins in row r?</details>
+# <details><summary>Hint 2</summary>In the mirrored image all places are moved by `EDGE`. In which row of it does the picture for the tile begin whose result begins in row r? Walk in steps of whole tiles: they begin in even rows then, as the pooling wants it.</details>
 # <details><summary>Hint 3</summary>`target = result[r : r + rows, c : c + columns]` ends at the edge of the result by itself; then `target[:] = scores[: target.shape[0], : target.shape[1]]`.</details>
 
 # %% segedu={"role": "answer", "question": "by_tiles"}
@@ -533,7 +548,7 @@ check_tiles(rng.standard_normal((40, 60)), (20, 20))
 
 # %% segedu={"role": "check", "question": "by_tiles", "points": 1}
 # an image that tiles do not fill, and tiles that are no squares
-check_tiles(rng.standard_normal((50, 44)), (20, 28))
+check_tiles(rng.standard_normal((51, 44)), (20, 28))
 
 # %% segedu={"role": "hidden", "question": "by_tiles", "points": 2}
 # any size, odd ones too, smaller than a tile in one direction

@@ -27,6 +27,11 @@ def write(
     given, problems = adjustments.read(out)
     marks = [Mark(result, [a for a in given if a.belongs_to(result)]) for result in found]
     problems += adjustments.unused(given, found)
+    problems += [
+        f"{mark.label}: points by hand are in no gradebook, since nothing says for which assignment"
+        for mark in marks
+        if mark.adjustments and not mark.result.assignment
+    ]
     present = {name: list(releases.values())[-1] for name, releases in (solutions or {}).items()}
     overview = Overview(marks, _alike(marks, present), problems, _statements(found), out)
     _write(out / "results.json", json.dumps([_record(mark) for mark in marks], indent=1))

@@ -55,9 +55,10 @@ def test_points_by_hand_for_a_file_that_cannot_be_read_reach_the_gradebook(tmp_p
 
 def test_of_two_assignments_nobody_guesses_which_one_an_unreadable_file_is(tmp_path):
     (tmp_path / "adjustments.csv").write_text("student,question,points,reason\neve,,1,which?\n")
-    report.write([found("ada"), found("bob", assignment="02"), unreadable("eve")], tmp_path)
+    overview = report.write([found("ada"), found("bob", assignment="02"), unreadable("eve")], tmp_path)
     found_marks = [(r["01_tiny"], r["02"]) for r in rows(tmp_path / "gradebook-canvas.csv")[1:]]
     assert found_marks == [("2.0", ""), ("", "2.0"), ("", "")]
+    assert overview.problems == ["eve eve: points by hand are in no gradebook, since nothing says for which assignment"]
 
 
 def test_pages_of_who_is_no_longer_there_are_removed(tmp_path):

@@ -142,10 +142,13 @@ def check_unpooled(shape, k, **options):
     target = F.max_unpool2d(values, indices, k, output_size=size).numpy()
     large, where = enlarged(values.numpy(), k, size, 0), enlarged(indices.numpy(), k, size, -1)
     row, column, plane = *np.indices(size), np.arange(shape[0])[:, None, None]
+    named = where == row * size[1] + column
     hints = [
         ("the first plane in all planes: where does the plane of the thread begin?", 0 * target + target[:1]),
         ("pixels counted as row · height + column: the step is the width", np.where(where == row * size[0] + column, large, 0)),
         ("right in the first plane alone: an index counts within its own plane", np.where(plane == 0, target, 0)),
+        ("the maxima of the first plane in all planes: x must be moved to the plane of the thread, too", np.where(named, large[:1], 0)),
+        ("the places of the first plane in all planes: indices must be moved, too", np.where(named[:1], large, 0)),
         ("the maximum everywhere in its window: only the pixel that the index names gets it", large),
     ]
     args = values.numpy(), indices.numpy(), k, k, 0, size
@@ -193,21 +196,23 @@ place = (4 * 8 + 2) * 90 + 3 * 16 + 5
 
 # %% segedu={"role": "check", "question": "where", "points": 1}
 # the grid
-across, down = -(-90 // 16), -(-70 // 8)
+across, down = len(range(0, 90, 16)), len(range(0, 70, 8))
+assert np.size(grid) == 2, "a grid for a picture has two numbers: grid = (…, …)"
 assert tuple(grid) != (down, across), "the numbers are exchanged: grids are written (x, y), x along the columns"
 assert tuple(grid) != (90 // 16, 70 // 8), "rounded down: the last columns and rows have no thread"
-assert tuple(grid) != (-(-70 // 16), -(-90 // 8)), "the picture has 90 columns, and a block is 16 wide"
-assert tuple(grid) == (across, down), f"{tuple(grid)}: not right. How many blocks of 16 cover 90 columns?"
+assert tuple(grid) != (len(range(0, 70, 16)), len(range(0, 90, 8))), "the picture has 90 columns, and a block is 16 wide"
+assert tuple(grid) == (across, down), f"{tuple(grid)}: not right. How many blocks of 16 cover 90 columns, and how many of 8 cover 70 rows?"
 print("the grid is right")
 
 # %% segedu={"role": "check", "question": "where", "points": 1}
 # the place in memory
-column, row = 3 * 16 + 5, 4 * 8 + 2
-assert place != column * 90 + row, "row and column are exchanged: (5, 2) is x = 5 and y = 2"
-assert place != row * 70 + column, "the step from row to row is the width, not the height"
-assert place != (4 * 16 + 2) * 90 + 3 * 8 + 5, "a block of (16, 8) is 16 wide and 8 high"
-assert place != 2 * 90 + 5, "that is the place in block (0, 0): where does block (3, 4) begin?"
-assert place == row * 90 + column, f"{place}: not right. Which column has the thread, and which row?"
+places, square, narrow = (np.arange(rows * step).reshape(rows, step) for rows, step in ((70, 90), (90, 90), (70, 70)))
+assert np.size(place) == 1, "one number is asked for: row · W + column"
+assert place != square[3 * 16 :, 4 * 8 :][5, 2], "row and column are exchanged: (5, 2) is x = 5 and y = 2"
+assert place != narrow[4 * 8 :, 3 * 16 :][2, 5], "the step from row to row is the width, not the height"
+assert place != places[4 * 16 :, 3 * 8 :][2, 5], "a block of (16, 8) is 16 wide and 8 high"
+assert place != places[2, 5], "that is the place in block (0, 0): where does block (3, 4) begin?"
+assert place == places[4 * 8 :, 3 * 16 :][2, 5], f"{place}: not right. Which column has the thread, and which row?"
 print("the place is right")
 
 # %% [markdown]
@@ -334,6 +339,7 @@ for (k, s, p), order in (((3, 2, 1), "forward"), ((5, 3, 2), "reverse"), ((2, 3,
 # equal numbers, and planes that are negative everywhere
 check_pooled(rng.integers(0, 3, (2, *rng.integers(8, 20, 2))).astype(np.float32), 3, 2, 1)
 check_pooled(-1 - rng.random((2, *rng.integers(8, 20, 2)), dtype=np.float32), 3, 2, 1)
+check_pooled(-1e20 * (1 + rng.random((2, 9, 8), dtype=np.float32)), 3, 2, 1)
 
 # %% [markdown]
 # ## 4 · Max unpooling as a gather (4 points)
@@ -394,7 +400,7 @@ check_unpooled((2, 7, 9), 2, block=(4, 4))
 # %% segedu={"role": "hidden", "question": "max_unpool2d", "points": 2}
 # any size, window and block, in either order
 for k, order in ((3, "forward"), (2, "reverse"), (4, "forward")):
-    shape = 3, *(k * int(n) + k - 1 for n in rng.integers(2, 7, 2))
+    shape = 3, *(k * int(n) + k - 1 for n in (rng.integers(1, k), rng.integers(2, 7)))  # height / rows is not k
     check_unpooled(shape, k, block=tuple(int(n) for n in rng.integers(2, 16, 2)), order=order)
 
 # %% [markdown]

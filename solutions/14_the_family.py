@@ -137,11 +137,14 @@ def check_chain(x, weights, k):
     hints = [
         ("the sum without the first ReLU", chained(x, weights, k, first=lambda x: x)[0]),
         ("the sum with every link pooled from u: each pools the link before", chained(x, weights, k, source="u")[0]),
-        ("the sum with every link pooled from the sum so far: each pools the link before", chained(x, weights, k, source="total")[0]),
+        ("the sum with every link pooled from the sum so far: each pools the link before",
+         chained(x, weights, k, source="total")[0]),
         ("the last link alone: add up u and all links", last),
         ("the sum of the links without u", right - u),
-        ("the sum with the padding counted as 0: a link may be negative, so fill it with −∞", chained(x, weights, k, fill=0)[0]),
-        ("the sum with a ReLU after every link: there is one only, at the beginning", chained(x, weights, k, between=F.relu)[0]),
+        ("the sum with the padding counted as 0: a link may be negative, so fill it with −∞",
+         chained(x, weights, k, fill=0)[0]),
+        ("the sum with a ReLU after every link: there is one only, at the beginning",
+         chained(x, weights, k, between=F.relu)[0]),
         ("the sum with links that are convolved before they are pooled: pool first", convolved_first(x, weights, k)),
         ("the sum with every matrix transposed: its rows belong to the results", chained(x, [w.T for w in weights], k)[0]),
     ]
@@ -176,7 +179,6 @@ for _ in range(2):
 seen = np.flatnonzero(row[0, 0, 0])
 assert width != 7, "that is one layer: the second one reaches further"
 assert width != 5, "that is the width without holes: a weight at rate r lies r pixels from its neighbour"
-assert width != len(seen), "these are the pixels it depends on; the stretch holds others between them"
 assert width != 14, "two stretches side by side: the second layer adds to the first what it reaches beyond its middle"
 assert width == seen[-1] - seen[0] + 1, "width: not right. How far, to each side, does each layer reach?"
 print("the width is right")
@@ -186,7 +188,7 @@ print("the width is right")
 assert used != seen[-1] - seen[0] + 1, "that is all of the stretch: some pixels in it are never touched"
 assert used != 9, "3 · 3 ways lead to pixels, but some ways end at the same one: write down where each ends"
 assert used != 3, "that is one layer; the second one takes three results of the first"
-assert used == len(seen), "used: not right. Where lie the weights of the second layer? And from each, those of the first?"
+assert used == len(seen), "used: not right. From each weight of the second layer, where do those of the first lie?"
 print("the number of pixels is right")
 
 # %% segedu={"role": "check", "question": "holes", "points": 1}

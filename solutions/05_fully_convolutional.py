@@ -27,23 +27,24 @@ from segedu.data.photographs import as_chw, photograph
 figures.use_style()
 
 
-def in_places(weight, sizes, order):
-    """Every weight in the place of the number that it meets, by counting through the flattened map."""
+def derivatives(weight, sizes, order):
+    """PyTorch's layer on a flattened map, differentiated: the weight that each number of the map meets, M×C×H×W."""
     axes = ["CHW".index(letter) for letter in order]
-    places = np.ravel_multi_index([np.indices(sizes)[axis] for axis in axes], [sizes[axis] for axis in axes])
-    return weight[:, places]
+    layer = torch.from_numpy(weight)
+    empty = torch.zeros(sizes, dtype=layer.dtype)
+    return torch.autograd.functional.jacobian(lambda x: F.linear(x.permute(axes).flatten(), layer), empty).numpy()
 
 
 def check_kernel(weight, sizes, order):
-    """Compare fc_to_conv with the weights in their places."""
-    right = in_places(weight, sizes, order)
+    """Compare fc_to_conv with what the fully connected layer does."""
+    right = derivatives(weight, sizes, order)
     hints = [("the weights in the order in which they come: in another order than CHW the axes have to be moved",
-              weight.reshape(right.shape))]
+              derivatives(weight, sizes, "CHW"))]
     if len(set(sizes)) == 1:
-        back = [1 + "CHW".index(letter) for letter in order]
+        back = {"HWC": "WCH", "WCH": "HWC"}.get(order, order)
         hints += [
             ("the weights with the axes moved the wrong way round: transpose wants, for each axis of the result, its place now",
-             weight.reshape(right.shape).transpose(0, *back)),
+             derivatives(weight, sizes, back)),
             ("the kernels with rows and columns swapped", right.swapaxes(2, 3)),
         ]
     axes = ("output", "channel", "kernel row", "kernel column")
@@ -52,64 +53,80 @@ def check_kernel(weight, sizes, order):
 
 def check_conv1x1(x, weight, bias, stride):
     """Compare conv1x1 with PyTorch's conv2d; knows how pictures and channels get mixed up."""
-    (n, c, h, w), outputs = x.shape, len(weight)
-    matrix, frame = weight[:, :, 0, 0], bias[:, None, None]
-    apart = np.moveaxis(x, 1, 0).reshape(c, -1)
-    hints = [
-        ("the maps with pictures and channels mixed up on the way in: before x becomes a matrix, its channels have to be the first axis",
-         np.moveaxis((matrix @ x.reshape(c, -1)).reshape(outputs, n, h, w), 0, 1) + frame),
-        ("the maps with pictures and channels mixed up on the way out: the product has its channels first, then come the pictures",
-         (matrix @ apart).reshape(n, outputs, h, w) + frame),
-        ("the maps with pictures and channels mixed up on the way in and on the way out: move the axis of the channels before you reshape",
-         (matrix @ x.reshape(c, -1)).reshape(n, outputs, h, w) + frame),
-    ]
-    s, t = stride
-    hints = [(text, array[:, :, ::s, ::t]) for text, array in hints]
+    maps, kernels, frame = (torch.from_numpy(a) for a in (x, weight, bias))
+    seen = maps[:, :, ::stride[0], ::stride[1]]
+    mixed = seen.reshape(seen.shape[1], len(seen), *seen.shape[2:]).movedim(0, 1)
+
+    def mixed_out(y, biased):
+        y = F.conv2d(y, kernels, frame if biased else None)
+        y = y.movedim(1, 0).reshape(y.shape)
+        return y if biased else y + frame[:, None, None]
+
+    hints = [("the maps with pictures and channels mixed up on the way in: before x becomes a matrix, its channels have to be the first axis",
+              F.conv2d(mixed, kernels, frame))]
+    for biased in (True, False):
+        hints += [
+            ("the maps with pictures and channels mixed up on the way out: the product has its channels first, then come the pictures",
+             mixed_out(seen, biased)),
+            ("the maps with pictures and channels mixed up on the way in and on the way out: move the axis of the channels before you reshape",
+             mixed_out(mixed, biased)),
+        ]
+    hints = [(text, tensor.numpy()) for text, tensor in hints]
     context = {"operator": "conv2d", "args": (x, weight, bias, stride), "reference": F.conv2d}
-    right = F.conv2d(*(torch.from_numpy(a) for a in (x, weight, bias)), stride=stride).numpy()
+    right = F.conv2d(maps, kernels, frame, stride).numpy()
     got = conv1x1(x, weight, bias, stride)
-    return compare.arrays(got, right, length=c, name="conv1x1", hints=hints, context=context).check()
+    return compare.arrays(got, right, length=x.shape[1], name="conv1x1", hints=hints, context=context).check()
+
+
+def windows(size, layers):
+    """How many windows PyTorch finds, layer by layer: (k, s, padding before, padding after, round_up)."""
+    y = torch.empty(1, 1, *size, device="meta")  # shapes without numbers
+    for k, s, before, after, round_up in layers:
+        y = F.max_pool2d(F.pad(y, (before, after) * 2), k, s, ceil_mode=round_up)
+    return tuple(y.shape[2:])
 
 
 def true_size(size, layers):
-    """The size that PyTorch's layers give; on the device "meta" there are shapes without numbers."""
-    y = torch.empty(1, 1, *size, device="meta")
-    for k, s, p, round_up in layers:
-        kernel = torch.empty(1, 1, k, k, device="meta")
-        y = F.max_pool2d(y, k, s, p, ceil_mode=True) if round_up else F.conv2d(y, kernel, None, s, p)
-    return tuple(y.shape[2:])
+    """The size that PyTorch's layers give."""
+    return windows(size, [(k, s, p, p, round_up) for k, s, p, round_up in layers])
 
 
 def size_hints(size, layers):
     """Sizes as typical slips give them."""
-    def walk(changed):
-        n = np.array(size)
-        for k, s, p, round_up in layers:
-            n = changed(n, k, s, p, round_up)
-        return n
-
-    return [
-        ("the sizes with rows and columns exchanged", np.array(true_size(size, layers))[::-1]),
-        ("the sizes with every layer rounded down: layers with round_up round up", walk(lambda n, k, s, p, up: (n + 2 * p - k) // s + 1)),
-        ("the sizes with every layer rounded up: only layers with round_up are", walk(lambda n, k, s, p, up: -(-(n + 2 * p - k) // s) + 1)),
-        ("the size divided by the strides: count windows instead", walk(lambda n, k, s, p, up: n // s)),
-        ("the sizes without the padding", walk(lambda n, k, s, p, up: (-(-(n - k) // s) if up else (n - k) // s) + 1)),
-        ("the sizes with padding on one side only: it is added on both",
-         walk(lambda n, k, s, p, up: (-(-(n + p - k) // s) if up else (n + p - k) // s) + 1)),
-        ("the sizes with the number of steps for each layer: there is one window more",
-         walk(lambda n, k, s, p, up: -(-(n + 2 * p - k) // s) if up else (n + 2 * p - k) // s)),
-    ]
+    slips = {
+        "the sizes with every layer rounded down: layers with round_up round up": lambda k, s, p, up: (k, s, p, p, False),
+        "the sizes with every layer rounded up: only layers with round_up are": lambda k, s, p, up: (k, s, p, p, True),
+        "the sizes with a window more for every round_up: 4/2 is 2, rounded down or up": lambda k, s, p, up: (k, s, p, p + s * up, False),
+        "the size divided by the strides: count windows instead": lambda k, s, p, up: (s, s, 0, 0, False),
+        "the sizes without the padding": lambda k, s, p, up: (k, s, 0, 0, up),
+        "the sizes with padding on one side only: it is added on both": lambda k, s, p, up: (k, s, p, 0, up),
+        "the sizes with the number of steps for each layer: there is one window more": lambda k, s, p, up: (k + s, s, p, p, up),
+    }
+    hints = [("the sizes with rows and columns exchanged", true_size(size, layers)[::-1])]
+    for text, slip in slips.items():
+        try:
+            hints.append((text, windows(size, [slip(*layer) for layer in layers])))
+        except RuntimeError:  # a map too small
+            hints.append((text, (0, 0)))
+    return hints
 
 
 def granted(size, layers):
     """What score_map_size says of a picture that is large enough."""
     try:
-        return score_map_size(size, layers)
+        got = score_map_size(size, layers)
     except ValueError as error:
         raise AssertionError(
             f"{size[0]}×{size[1]} is large enough for all layers, also where there is room for exactly one window. "
             f"Or is a size before it wrong? Section 9 of the lecture prints those of AlexNet for 224. Your function raised ValueError: {error}"
         ) from None
+    if np.asarray(got).dtype.kind == "f":
+        whole = np.equal(got, np.round(got)).all()
+        raise AssertionError(
+            f"{size[0]}×{size[1]} gave {tuple(map(float, got))}: "
+            + ("a size is an int, and these are floats. `//` keeps ints, `int(…)` makes them" if whole else "each layer rounds its fraction")
+        )
+    return got
 
 
 def check_sizes(cases):
@@ -118,6 +135,18 @@ def check_sizes(cases):
     slips = [size_hints(*case) for case in cases]
     hints = [(name, np.array([dict(slip)[name] for slip in slips])) for name, _ in slips[0]]
     return compare.arrays(got, right, name="sizes", hints=hints, axes=("case", "axis")).check()
+
+
+def check_refused(size, layers, number):
+    """score_map_size has to refuse the size, and to name the layer that has no room."""
+    where = f"{size[0]}×{size[1]} through {'ALEXNET' if layers == ALEXNET else layers}"
+    try:
+        got = score_map_size(size, layers)
+    except ValueError as error:
+        told = str(error)
+        assert f"layer {number}" in told.lower(), f"{where}: ValueError is right, but its message has to name layer {number}. It says: {told}"
+    else:
+        raise AssertionError(f"{where}: layer {number} has no room for a window, so a ValueError is due. The answer was {got}")
 
 
 def network(length):
@@ -148,24 +177,29 @@ def measured(i, layers):
 
 def row_hints(i, layers):
     """First and last rows as typical slips give them."""
-    def walk(changed):
-        state = 1, 1, 0  # width of the field, step, how far outside
-        for k, s, p, _ in layers:
-            state = changed(*state, k, s, p)
-        r, t, e = state
-        return i * t - e, i * t - e + r - 1
-
     first, last = measured(i, layers)
+    width = last - first
+    kernels, strides, paddings, _ = zip(*layers, strict=True)
+    without, _ = measured(i, [(k, s, 0, False) for k, s, _, _ in layers])
+    beyond = int(np.dot(paddings, np.cumprod(strides)))
+    late = [(1, strides[0], 0, False), *zip(kernels, [*strides[1:], 1], paddings, [False] * len(layers), strict=True)]
     return [
         ("the first row and the one after the last: the last row is the last that is seen", (first, last + 1)),
-        ("the rows with the padding left out", walk(lambda r, t, e, k, s, p: (r + (k - 1) * t, t * s, 0))),
+        ("the rows with the padding left out", (without, without + width)),
+        ("the rows with padding left out of the last row: it moves both rows", (first, without + width)),
         ("the rows with padding added up as it is: a place of padding is as wide as the step there",
-         walk(lambda r, t, e, k, s, p: (r + (k - 1) * t, t * s, e + p))),
+         (without - sum(paddings), without - sum(paddings) + width)),
+        ("the rows with the step multiplied by a layer's stride before its padding is counted: the padding comes first",
+         (without - beyond, without - beyond + width)),
         ("the rows with the step multiplied by a layer's stride before its kernel is counted: the kernel comes first",
-         walk(lambda r, t, e, k, s, p: (r + (k - 1) * t * s, t * s, e + p * t * s))),
-        ("the rows with kernel sizes added up without the step", walk(lambda r, t, e, k, s, p: (r + k - 1, t * s, e + p * t))),
+         measured(i, late)),
+        ("the rows with windows of k + 1 places: the last place of a window comes k − 1 after its first",
+         measured(i, [(k + 1, s, p, False) for k, s, p, _ in layers])),
+        ("the rows with kernel sizes added up without the step", (first, first + sum(kernels) - len(kernels))),
+        ("the rows with the layers in the wrong order: forward begins at the first layer, backward at the last",
+         measured(i, layers[::-1])),
         ("the rows cut off at the edge of the picture: rows below 0 are meant as well", (max(first, 0), last)),
-        ("the rows of score 0: the field moves on by the step for every score", tuple(measured(0, layers))),
+        ("the rows of score 0: the field moves on by the step for every score", measured(0, layers)),
     ]
 
 
@@ -174,7 +208,8 @@ def check_rows(cases):
     got, right = (np.array([function(*case) for case in cases]) for function in (rows_seen, measured))
     slips = [dict(row_hints(*case)) for case in cases]
     hints = [(name, np.array([slip[name] for slip in slips])) for name in slips[0]]
-    return compare.arrays(got, right, name="rows", hints=hints, axes=("case", "first or last")).check()
+    hints = [hint for hint in hints if sum(np.array_equal(hint[1], other) for _, other in hints) == 1]  # those that tell
+    return compare.arrays(got, right, name="rows", hints=hints, axes=("case", "number")).check()
 
 # %% [markdown]
 # ## 1 · Shapes by hand (3 points)
@@ -256,7 +291,7 @@ offset = np.arange(15) - 7
 disc = offset[:, None] ** 2 + offset**2 <= 49
 row = (disc[..., None] * np.array([1.0, -1.0, 0.0]) / disc.sum()).reshape(1, -1).astype(np.float32)
 try:
-    pair = fc_to_conv(row, (3, 15, 15), "HWC"), in_places(row, (3, 15, 15), "HWC")
+    pair = [function(row, (3, 15, 15), "HWC") for function in (fc_to_conv, derivatives)]
     maps = [F.conv2d(torch.from_numpy(coffee), torch.from_numpy(kernel.copy()))[0, 0] for kernel in pair]
     pictures = [coffee[0].transpose(1, 2, 0), *(np.clip(1.5 * z.numpy(), 0, 1) for z in maps)]
     fig = figures.images_row(pictures, ["photograph", "score map of your kernel", "as it should be"])
@@ -363,11 +398,10 @@ check_conv1x1(x, weight, bias, (1, 1))
 # $$\frac{n + 2p - k}{s} + 1$$
 #
 # with the fraction rounded down, or up where round_up is True. (That is `ceil_mode` of lecture 02. Its exception never applies here: layers that round up have no padding, and their windows overlap or touch.)
-# Where a layer gets a map so small that not one window fits into it, padding included, raise a `ValueError` whose message says which, such as *layer 3*. Layers are counted from 0.
+# Where a layer gets a map so small that not one window fits into it, padding included, raise a `ValueError` whose message says which, such as *layer 3*, also if it rounds up. Layers are counted from 0.
 #
 # Example: 9×12 pixels. Layer 0, (3, 2, 1, False), makes 5×6 of them: the fractions are 8/2 and 11/2, rounded down 4 and 5. Layer 1, (2, 2, 0, True), makes 3×3 of these: 3/2 is rounded
-# up to 2, and 4/2 is 2. For 9×12 pixels and three layers, the third
-# (5, 1, 0, False), there is no size: *layer 2* has no room for a window of 5 rows.
+# up to 2, and 4/2 is 2. With a third layer, (5, 1, 0, False), there is no size: *layer 2* has no room for a window of 5 rows.
 #
 # The setup cell holds two networks to try: for 500×500 the lecture found 9×9 for `ALEXNET` and 10×10 for `AUTHORS`.
 #
@@ -394,7 +428,7 @@ check_sizes([(size, ALEXNET) for size in [(224, 224), (480, 480), (500, 333), (2
 # %% segedu={"role": "check", "question": "score_map_size", "points": 1}
 # the example, too small a picture, and the authors' AlexNet, whose poolings round up
 three = [(3, 2, 1, False), (2, 2, 0, True), (5, 1, 0, False)]
-compare.raises(score_map_size, ValueError, (9, 12), three, mentions=["layer 2"]).check()
+check_refused((9, 12), three, 2)
 check_sizes([((9, 12), three[:2]), *((size, AUTHORS) for size in [(500, 500), (227, 227), (333, 640)])])
 
 # %% segedu={"role": "hidden", "question": "score_map_size", "points": 1}
@@ -403,12 +437,12 @@ cases = [(tuple(int(n) for n in rng.integers(250, 500, 2)), network(int(rng.inte
 check_sizes(cases)
 
 # %% segedu={"role": "hidden", "question": "score_map_size", "points": 1}
-# room for exactly one window; a picture too small, along either axis, also where later padding would hide it
+# room for exactly one window; a picture too small, along either axis, also where later padding or rounding up would hide it
 check_sizes([((223, 223), ALEXNET), ((224, 254), ALEXNET)])
-compare.raises(score_map_size, ValueError, (300, 222), ALEXNET, mentions=["layer 8"]).check()
-compare.raises(score_map_size, ValueError, (8, 300), ALEXNET, mentions=["layer 1"]).check()
-padded = [(3, 2, 0, False), (6, 1, 0, False), (3, 1, 2, False)]
-compare.raises(score_map_size, ValueError, (11, 30), padded, mentions=["layer 1"]).check()
+check_refused((300, 222), ALEXNET, 8)
+check_refused((8, 300), ALEXNET, 1)
+check_refused((11, 30), [(3, 2, 0, False), (6, 1, 0, False), (3, 1, 2, False)], 1)
+check_refused((9, 2), [(3, 1, 1, False), (3, 2, 0, True)], 1)
 
 # %% [markdown]
 # ## 5 · The rows that a score sees (3 points)

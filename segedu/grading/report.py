@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from segedu.grading import adjustments, pages, results, similarity, tables
 from segedu.grading.cells import handed_out, question, role, without_marks
 from segedu.grading.marks import Mark, Overview
+from segedu.grading.names import MOODLE
 from segedu.grading.results import SubmissionResult
 from segedu.grading.sandbox import Sandbox, find_sandbox
 
@@ -46,8 +48,22 @@ def write(
     for mark in marks:
         lesson = lessons.get(mark.result.assignment, {})
         _write(out / "students" / mark.page, pages.student(mark, overview.statements, lesson))
+    for assignment in sorted({mark.result.assignment for mark in marks if mark.result.assignment}):
+        _feedback([mark for mark in marks if mark.result.assignment == assignment], out, assignment)
     _write(out / "index.html", pages.of_class(overview, lessons))
     return overview
+
+
+def _feedback(marks: Sequence[Mark], out: Path, assignment: str) -> None:
+    """The students' pages as Moodle takes them in at once: it finds participants by the number in a file's name."""
+    path = out / f"feedback-moodle-{assignment}.zip"
+    path.unlink(missing_ok=True)
+    known = [mark for mark in marks if any(map(MOODLE.match, PurePosixPath(mark.result.file).parts))]
+    if known:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for mark in known:
+                name = f"participant_{mark.result.identifier}_assignfeedback_file_{assignment}.html"
+                archive.write(out / "students" / mark.page, name)
 
 
 def _of_the_only_assignment(found: Sequence[SubmissionResult]) -> list[SubmissionResult]:

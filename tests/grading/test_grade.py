@@ -99,7 +99,7 @@ def test_a_fault_of_the_grader_is_no_0_and_is_gone_when_it_is_mended(folder):
     overview = report.write([result], folder / "report", masters(solutions))
     assert overview.marks[0].shown == ""
     assert "fault of the grader" in (folder / "report" / "index.html").read_text()
-    assert "ada: not graded: fault of the grader" in list(report.lines(overview))
+    assert any(line.startswith("ada: not graded: fault of the grader; ") for line in report.lines(overview))
     shutil.copy(TINY / "01_tiny.py", solutions)
     (result,) = grade(folder / "class", folder / "report", workers=1, solutions=solutions)
     assert (result.status, result.earned) == (results.GRADED, FULL)

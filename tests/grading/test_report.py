@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 
 import pytest
 
@@ -51,6 +52,26 @@ def test_points_by_hand_for_a_file_that_cannot_be_read_reach_the_gradebook(tmp_p
     report.write([found("ada"), unreadable("eve")], tmp_path)
     assert [r["Grade"] for r in rows(tmp_path / "gradebook-moodle-01_tiny.csv")] == ["2.0", "1.5"]
     assert [r["01_tiny"] for r in rows(tmp_path / "gradebook-canvas.csv")[1:]] == ["2.0", "1.5"]
+
+
+def test_moodle_finds_each_participant_in_the_names_of_the_pages(tmp_path):
+    """As Moodle's importziplib.php reads a name: parted at underscores, the second part is the participant's number."""
+    marks = []
+    for number in ("71", "72"):
+        marks.append(found(f"A_{number} <b>"))
+        marks[-1].identifier = number
+        marks[-1].file = f"class/A_{number}_{number}_assignsubmission_file_/hw.ipynb"
+    report.write([*marks, found("by name")], tmp_path)
+    with zipfile.ZipFile(tmp_path / "feedback-moodle-01_tiny.zip") as archive:
+        for name, number in zip(archive.namelist(), ("71", "72"), strict=True):
+            _, participant, kind, plugin, file = name.split("_", 4)
+            assert (participant, kind, plugin, file) == (number, "assignfeedback", "file", "01_tiny.html")
+            assert f"A_{number} &lt;b&gt;" in archive.read(name).decode()
+
+
+def test_who_was_not_named_by_moodle_is_in_no_zip_for_it(tmp_path):
+    report.write([found("ada")], tmp_path)
+    assert not list(tmp_path.glob("*.zip"))
 
 
 def test_of_two_assignments_nobody_guesses_which_one_an_unreadable_file_is(tmp_path):

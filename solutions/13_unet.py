@@ -284,7 +284,8 @@ def check_tiles(image, tile):
         ("what comes where each tile is mirrored by itself: mirror the picture, then cut tiles out of it", tiles),
         ("zeros at the end: the last tiles, which stick out, are missing", rest),
         ("0 everywhere", np.zeros_like(right)),
-        ("what comes where some tiles begin in odd rows or columns: the pooling pairs other pixels there", moved_inwards(image, tile)),
+        ("what comes where some tiles begin in odd rows or columns: the pooling pairs other pixels there",
+         moved_inwards(image, tile)),
     ]
     if shifted.shape == right.shape:
         hints.append(("the scores, shifted: a tile's picture begins EDGE above and left of the tile", shifted))

@@ -104,6 +104,7 @@ for folder, folders, files in os.walk("/"):
             continue
         if is_kept:
             raise SystemExit(f"wrote {folder}/{name}")"""
+IMPORT_THE_LIBRARY = "import importlib as i\ni.import_module('segedu.' + 'numpy_ops')"
 READ_THE_LIBRARY = """
 import importlib, importlib.util, inspect, os, pkgutil, sys
 course = importlib.import_module("seg" + "edu")
@@ -159,6 +160,7 @@ class Attack:
     ends: frozenset[str] = NO_POINTS
     warns: str = ""
     harms_itself: bool = False  # later questions of the same submission may fail, too
+    wants_library: bool = False  # makes sense only where an exercise leaves no operator open
 
     def source(self, right: str, function: str) -> str:
         """The answer cell: `right` is the solution, `function` the name of its function."""
@@ -193,17 +195,15 @@ ATTACKS = (
     Attack(24, "overwritten names of the checks", before=NAMES_OF_CHECKS, useless=True, harms_itself=True),
     Attack(24, "a shadow numpy in its folder", before=SHADOW_NUMPY, useless=True),
     Attack(24, "a shadow segedu in its folder", before=SHADOW_SEGEDU, useless=True, harms_itself=True),
-    Attack(26, "reading solutions from the disk", before=LOOK_FOR_SOLUTIONS, ends=PASSED),
+    Attack(26, "reading solutions from the disk", before=LOOK_FOR_SOLUTIONS, ends=PASSED, wants_library=True),
     Attack(27, "killing other processes", before=KILL_OTHERS, ends=PASSED | CRASHED),
     Attack(28, "writing results", before=WRITE_ELSEWHERE, ends=PASSED),
     Attack(30, "torch imported", before="import torch", ends=REFUSED),
     Attack(30, "scipy imported behind a string", before="__import__('sci' + 'py')"),
     Attack(31, "the network", before=NETWORK, ends=PASSED),
-    Attack(39, "the library imported", before="from segedu.numpy_ops import relu", ends=REFUSED),
-    Attack(
-        39, "the library through importlib", before="import importlib as i\ni.import_module('segedu.' + 'numpy_ops')"
-    ),
-    Attack(39, "the library's own files", before=READ_THE_LIBRARY, ends=PASSED),
+    Attack(39, "the library imported", before="from segedu.numpy_ops import relu", ends=REFUSED, wants_library=True),
+    Attack(39, "the library through importlib", before=IMPORT_THE_LIBRARY, wants_library=True),
+    Attack(39, "the library's own files", before=READ_THE_LIBRARY, ends=PASSED, wants_library=True),
     Attack(40, "torch in sys.modules", before="import sys\nF = sys.modules['torch'].nn.functional"),
     Attack(41, "random numbers that are not", before=RANDOM, useless=True),
     Attack(42, "forged results", before=FORGED, useless=True, harms_itself=True),

@@ -143,7 +143,8 @@ class SyntheticClass:
     def _hostile(self, new: Callable[..., Synthetic]) -> Synthetic:
         """The next attack of the list, in the answer to a question with a function."""
         if not self._attacks:
-            definite = [attack for attack in ATTACKS if self._is_definite(attack)]
+            is_open = bool(self.solution.metadata["segedu"]["allowed"])
+            definite = [a for a in ATTACKS if self._is_definite(a) and not (is_open and a.wants_library)]
             self._attacks = [definite[i] for i in self.rng.permutation(len(definite))]
         attack = self._attacks.pop()
         targets = self._targets()

@@ -78,3 +78,11 @@ def test_no_hostile_answer_runs_without_a_sandbox(monkeypatch, capsys):
     assert grading.main(["--students", "4"]) == 0
     assert set(handed_in) == set(PASSIVE)
     assert "No hostile answers" in capsys.readouterr().err
+
+
+def test_the_library_is_no_secret_where_an_exercise_leaves_it_open():
+    made = class_of(SOLUTIONS / "13_unet.py")
+    list(made.make(1, {"hostile": 1}))
+    assert made.solution.metadata["segedu"]["allowed"] == ["numpy_ops"]
+    assert made._attacks
+    assert not any(attack.wants_library for attack in made._attacks)

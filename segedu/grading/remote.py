@@ -81,4 +81,10 @@ def _exception(about: object) -> BaseException:
     error = kind(message) if ordinary else RemoteError(f"{name}: {message}" if name else message)
     if where := str(about.get("where", ""))[:500]:
         error.add_note(where)
+    error.of_answer = True
     return error
+
+
+def is_of_answer(error: BaseException) -> bool:
+    """Whether an exception was raised in the kernel, and not by a check itself."""
+    return getattr(error, "of_answer", False)

@@ -11,16 +11,18 @@ import numpy as np
 
 from segedu.grading import results
 from segedu.grading.cells import has_to_define, is_cuda, question, role, without_marks, writable_arrays
+from segedu.grading.deadline import deadline
 from segedu.grading.graft import Grafted
 from segedu.grading.lane import SECONDS
 from segedu.grading.policy import refusals
-from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, value
+from segedu.grading.remote import MissingNameError, NotAttemptedError, Remote, RemoteError, is_of_answer, value
 from segedu.grading.reply import KernelDiedError, KernelTimeoutError, Reply, complaint
 from segedu.grading.results import CheckResult, SubmissionResult
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+CHECK_SECONDS = 900.0  # on the clock, which a check may take with the calls it makes
 A_QUESTION = 10  # times the seconds of a call: what an answer and all calls of it may take together, on the clock
 
 
@@ -187,9 +189,11 @@ class Session:
         return check
 
     def _outcome(self, name: str, cell: NotebookNode) -> tuple[str, str]:
+        too_long = KernelTimeoutError(f"the check of the answer took longer than {CHECK_SECONDS:g} seconds")
         try:
-            functions = list(self._bind(name))
-            self._trusted(cell.source)
+            with deadline(CHECK_SECONDS, too_long):
+                functions = list(self._bind(name))
+                self._trusted(cell.source)
         except AssertionError as error:
             return results.FAILED, str(error)
         except KernelTimeoutError as error:
@@ -202,6 +206,8 @@ class Session:
         except NotAttemptedError:
             return results.NOT_ATTEMPTED, "the answer raises NotImplementedError"
         except Exception as error:
+            if isinstance(error, (ImportError, OSError)) and not is_of_answer(error):
+                raise  # a package or a file that the check needs: a fault of this machine, not of the answer
             what = str(error) if isinstance(error, RemoteError) else f"{type(error).__name__}: {error}"
             return results.ERROR, "\n".join([what, *getattr(error, "__notes__", ())])
         return self._honest(name, functions)

@@ -261,7 +261,8 @@ SIMPLE = {
     "trap": ("calls __trap().", "The kernel itself says that this must not happen."),
     "stack overflow": ("has used up its stack of 256 KiB.", "Does a function call itself without end, or is a local"
                                                             " array too large?"),
-    "crash": ("crashed.", "Run the kernel in mode=\"check\", which says why."),
+    "crash": ("crashed.", "mode=\"check\" says why; where it was on, the address was used by a function from outside of"
+                          " CUDA C, which cannot be checked."),
     "time over": ("was stopped: the launch took longer than time_limit.", "Look for a loop without end, or raise"
                                                                           " time_limit."),
     "too many records": ("is where the list of accesses became too long.", "Profile a smaller grid."),

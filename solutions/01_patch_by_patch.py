@@ -47,18 +47,20 @@ def true_size(size, kernel_size, stride, padding, dilation):
 
 
 def size_hints(size, kernel_size, stride, padding, dilation):
-    """Sizes as typical slips give them."""
-    n, k, s, p, d = map(np.array, (size, kernel_size, stride, padding, dilation))
-    reach = d * (k - 1) + 1
-    right = (n + 2 * p - reach) // s + 1
+    """PyTorch's sizes for arguments changed as typical slips change them."""
+    def slip(more=0, padding=padding, dilation=dilation):
+        larger = [int(n) for n in np.add(size, more)]
+        return np.array(true_size(larger, kernel_size, stride, padding, dilation))
+
+    none, beyond = (0, 0), np.subtract(dilation, 1)
     return [
-        ("rows and columns exchanged", right[::-1]),
-        ("the number of steps: there is one window more", right - 1),
-        ("the size with padding on one side only: it is added on both", (n + p - reach) // s + 1),
-        ("the size without the padding", (n - reach) // s + 1),
-        ("the size for dilation 1: a dilated window reaches over d(k − 1) + 1 pixels", (n + 2 * p - k) // s + 1),
-        ("the size for windows that reach over d·k pixels: d(k − 1) + 1 is right", (n + 2 * p - d * k) // s + 1),
-        ("the size rounded up: a window that does not fit does not count", -(-(n + 2 * p - reach) // s) + 1),
+        ("rows and columns exchanged", slip()[::-1]),
+        ("the number of steps: there is one window more", slip() - 1),
+        ("the size with padding on one side only: it is added on both", slip(padding, padding=none)),
+        ("the size without the padding", slip(padding=none)),
+        ("the size for dilation 1: a dilated window reaches over d(k − 1) + 1 pixels", slip(dilation=(1, 1))),
+        ("the size for windows that reach over d·k pixels: d(k − 1) + 1 is right", slip(-beyond)),
+        ("the size rounded up: a window that does not fit does not count", slip(np.subtract(stride, 1))),
     ]
 
 
@@ -67,12 +69,17 @@ def forward(x, weight, bias, stride, padding):
     return F.conv2d(*(torch.from_numpy(a) for a in (x, weight, bias)), stride, padding).numpy()
 
 
+def three(found):
+    """What conv2d_backward returned, if that is three arrays."""
+    assert isinstance(found, tuple | list), "return three arrays: dx, dweight, dbias"
+    assert len(found) == 3, f"return three arrays, dx, dweight and dbias, not {len(found)}"
+    return found
+
+
 def gradient(number, x, weight, stride, padding):
     """Compare one of the three gradients: 0 of x, 1 of the weight, 2 of the bias."""
     def backward(grad_output):
-        found = conv2d_backward(grad_output, x, weight, stride, padding)
-        assert isinstance(found, tuple | list), "return three arrays: dx, dweight, dbias"
-        assert len(found) == 3, f"return three arrays, dx, dweight and dbias, not {len(found)}"
+        found = three(conv2d_backward(grad_output, x, weight, stride, padding))
         return tuple(g if n == number else None for n, g in enumerate(found))
 
     bias = np.zeros(len(weight), x.dtype)
@@ -122,7 +129,7 @@ print("the number is right")
 # Example: 5×8 pixels, kernel 3×2, stride (2, 3), no padding, dilation 1: windows begin in rows 0, 2 and in columns 0, 3, 6. The result is (2, 3).
 #
 # <details><summary>Hint 1</summary>Write it for one axis as a function of five numbers and call it twice.</details>
-# <details><summary>Hint 2</summary>`//` rounds down, also below 0. So test for the room before you divide: how many pixels does a dilated window reach over?</details>
+# <details><summary>Hint 2</summary>How many pixels does a dilated window reach over, and how many has the padded picture? `//` rounds down, also below 0; `int(a / b)` does not.</details>
 
 # %% segedu={"role": "answer", "question": "output_size"}
 def output_size(size, kernel_size, stride, padding, dilation):
@@ -249,7 +256,7 @@ compare.with_torch(conv2d, x, weight, bias, (1, 1), (1, 1), reference=F.conv2d).
 #
 # <details><summary>Hint 1</summary>Begin with the bias: a sum over three of the four axes.</details>
 # <details><summary>Hint 2</summary>Copy your loop over (a, b). Forward, "mc,ncij->nmij" makes y from w and pixel. Which letters go in and which come out when the weight is to be made from g and pixel?</details>
-# <details><summary>Hint 3</summary>For x, add to an array as large as the padded picture, at the same slice: `grad_padded[:, :, a : …, b : …] += …`. Then cut off the frame.</details>
+# <details><summary>Hint 3</summary>For x, add to an array as large as the padded picture, at the same slice: `grad_padded[:, :, a : …, b : …] += …`. Then cut off the frame; mind that `p : -p` is empty where p is 0.</details>
 
 # %% segedu={"role": "answer", "question": "conv2d_backward"}
 def conv2d_backward(grad_output, x, weight, stride, padding):
@@ -272,7 +279,7 @@ def conv2d_backward(grad_output, x, weight, stride, padding):
 # %% segedu={"role": "check", "question": "conv2d_backward", "points": 1}
 # the example
 numbers = (np.array(row).reshape(1, 1, 1, -1) for row in ([1.0, 100.0], [1.0, 2.0, 3.0], [10.0, 1.0]))
-dx, dweight, dbias = conv2d_backward(*numbers, (1, 1), (0, 0))
+dx, dweight, dbias = three(conv2d_backward(*numbers, (1, 1), (0, 0)))
 hints = [
     ("overlapping windows overwritten: add up (+=)", np.array([[[[10.0, 1000.0, 100.0]]]])),
     ("overlapping windows overwritten: add up (+=)", np.array([[[[10.0, 1.0, 100.0]]]])),
@@ -283,16 +290,17 @@ compare.arrays(dweight, np.array([[[[201.0, 302.0]]]]), name="gradient of the we
 compare.arrays(dbias, np.array([101.0]), name="gradient of the bias").check()
 
 # %% segedu={"role": "hidden", "question": "conv2d_backward", "points": 2}
-# dX: the gradient of the picture
-for shape, stride, padding in [((2, 3, 6, 7), (1, 1), (0, 0)), ((1, 2, 8, 5), (2, 1), (1, 2)), ((2, 2, 9, 8), (2, 3), (0, 1))]:
-    weight = rng.standard_normal((4, shape[1], 3, 2))
-    gradient(0, rng.standard_normal(shape), weight, stride, padding)
+# dX: the gradient of the picture, in both dtypes
+settings = [((2, 3, 6, 7), (1, 1), (0, 0)), ((1, 2, 8, 5), (2, 1), (1, 2)), ((2, 2, 9, 8), (2, 3), (0, 1))]
+for (shape, stride, padding), dtype in zip(settings, (np.float64, np.float64, np.float32), strict=True):
+    x, weight = (rng.standard_normal(size).astype(dtype) for size in (shape, (4, shape[1], 3, 2)))
+    gradient(0, x, weight, stride, padding)
 
 # %% segedu={"role": "hidden", "question": "conv2d_backward", "points": 2}
-# dW: the gradient of the weight, added up over the pictures of a batch
-for shape, stride, padding in [((1, 3, 6, 7), (1, 1), (0, 0)), ((3, 2, 8, 5), (2, 1), (1, 2))]:
-    weight = rng.standard_normal((4, shape[1], 3, 2))
-    gradient(1, rng.standard_normal(shape), weight, stride, padding)
+# dW: the gradient of the weight, added up over the pictures of a batch, in both dtypes
+for shape, stride, padding, dtype in [((1, 3, 6, 7), (1, 1), (0, 0), np.float32), ((3, 2, 8, 5), (2, 1), (1, 2), np.float64)]:
+    x, weight = (rng.standard_normal(size).astype(dtype) for size in (shape, (4, shape[1], 3, 2)))
+    gradient(1, x, weight, stride, padding)
 
 # %% segedu={"role": "hidden", "question": "conv2d_backward", "points": 1}
 # db: the gradient of the bias, in float32

@@ -54,6 +54,13 @@ def row_loss(ignore_index=255, **options):
     return F.cross_entropy(*given, ignore_index=ignore_index, **options).item()
 
 
+def row_slopes():
+    """PyTorch's derivatives of that loss with respect to the scores, class × pixel."""
+    scores = torch.from_numpy(np.log(probabilities)).T.requires_grad_()
+    F.cross_entropy(scores, torch.from_numpy(labels), ignore_index=255).backward()
+    return scores.grad.T.numpy()
+
+
 def tensors(logits, target):
     """In double precision, for what mistakes give."""
     return torch.from_numpy(logits).double(), torch.from_numpy(target)
@@ -73,7 +80,9 @@ def loss_hints(logits, target, ignore_index, epsilon):
     count = logits.shape[1]
     each = epsilon / count
     x, y = tensors(logits, target)
+    options = {"ignore_index": ignore_index, "label_smoothing": epsilon}
     capped = F.cross_entropy(x, y, ignore_index=ignore_index, reduction="none")[y != ignore_index]
+    of_pictures = torch.stack([F.cross_entropy(*picture, **options) for picture in zip(x[:, None], y[:, None], strict=True)])
     shares = [
         ("the loss without label smoothing", 1, 0),
         ("the loss with ε shared by the other classes only: it is spread over all classes", 1 - epsilon, epsilon / (count - 1)),
@@ -82,9 +91,17 @@ def loss_hints(logits, target, ignore_index, epsilon):
         ("the loss with the share that is spread over all classes left out", 1 - epsilon, 0),
     ]
     hints = [(text, smoothed(logits, target, ignore_index, own, others)) for text, own, others in shares]
+    hints += [
+        ("the loss with a mean for each picture first: the mean runs over all labelled pixels at once", of_pictures.mean()),
+        ("the loss with void pixels in the part that is spread over all classes: they are left out of it, too",
+         (1 - epsilon) * F.cross_entropy(x, y, ignore_index=ignore_index) - epsilon * x.log_softmax(1).mean()),
+    ]
     if not epsilon:
-        hints += [(f"the loss with probabilities clipped at {least:g}: never form the probability itself",
-                   capped.clamp(max=-np.log(least)).mean()) for least in (1e-7, 1e-8, 1e-10, 1e-12, 1e-15, 1e-16)]
+        for least in 10.0 ** -np.arange(6, 17):
+            hints += [
+                (f"the loss with probabilities clipped at {least:g}: never form the probability itself", capped.clamp(max=-np.log(least)).mean()),
+                (f"the loss with {least:g} added to the probabilities: never form the probability itself", -((-capped).exp() + least).log().mean()),
+            ]
     return [(text, value.numpy().astype(logits.dtype)) for text, value in hints]
 
 
@@ -98,6 +115,12 @@ def refuse_nan(got, name, about=ANY_SIZE):
         raise AssertionError(f"{name}: {what if np.ndim(got) == 0 else 'some values are ' + what}. {about}.")
 
 
+def check_unchanged(given, before):
+    """The scores must be after the call what they were before."""
+    if not np.array_equal(given, before):
+        raise AssertionError("the scores were changed: work on a copy. `logits - …` makes a new array, `logits -= …` overwrites the one given")
+
+
 def check_loss(logits, target, ignore_index=-100, label_smoothing=0.0, about=ANY_SIZE):
     """Compare cross_entropy with PyTorch's."""
     options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
@@ -106,9 +129,11 @@ def check_loss(logits, target, ignore_index=-100, label_smoothing=0.0, about=ANY
     context = {"operator": "cross_entropy", "args": (logits, target), "kwargs": options, "reference": F.cross_entropy}
     given = logits.copy()
     got = cross_entropy(given, target.copy(), ignore_index, label_smoothing)
+    check_unchanged(given, logits)
     if np.isfinite(right):
         refuse_nan(got, "cross_entropy", about)
-    compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
+    elif isinstance(got, np.ndarray | np.floating | float) and np.isfinite(got).all():
+        raise AssertionError(f"cross_entropy: {got}, where no pixel is labelled. The loss is NaN there, a mean of nothing")
     length = logits.size + int(np.abs(logits).max())  # m + log(…) rounds as coarsely as the scores do
     return compare.arrays(got, right, length=length, name="cross_entropy", hints=hints, context=context).check()
 
@@ -121,6 +146,9 @@ def gradient_hints(grad_output, logits, target, ignore_index, epsilon):
     smooth = (1 - epsilon) * t + epsilon / x.shape[1]
     p, n = x.softmax(1), valid.sum()
     right = grad_output * valid * (p - smooth) / n
+    of_picture = valid.sum((1, 2, 3), keepdim=True) * len(x)
+    others = (1 - epsilon) * t + epsilon / (x.shape[1] - 1) * (1 - t)
+    reshaped = (1 - epsilon) * t.movedim(1, -1).reshape(x.shape) + epsilon / x.shape[1]
     hints = [
         ("the gradient without label smoothing", grad_output * valid * (p - t) / n),
         ("the gradient with void trained as class 0: its gradient is 0", grad_output * (p - smooth) / n),
@@ -130,6 +158,12 @@ def gradient_hints(grad_output, logits, target, ignore_index, epsilon):
         ("the gradient divided by the number of all pixels: void ones do not count", right * n / y.numel()),
         ("the gradient of the sum: the loss is a mean, divide by the number of labelled pixels", right * n),
         ("the gradient divided by the number of pictures only", right * n / len(x)),
+        ("the gradient of a mean for each picture: n is the number of all labelled pixels", right * n / of_picture),
+        ("the gradient with ε shared by the other classes only: it is spread over all classes", grad_output * valid * (p - others) / n),
+        ("the gradient with ε for every class: ε is spread over the classes, each gets ε / C",
+         grad_output * valid * (p - (1 - epsilon) * t - epsilon) / n),
+        ("the gradient with one-hot vectors that were reshaped: move their last axis to axis 1, `reshape` moves none",
+         grad_output * valid * (p - reshaped) / n),
         ("target minus probabilities: the sign is wrong", -right),
         ("the gradient without the factor grad_output", right / grad_output),
         ("the probabilities alone: the target is to be subtracted", grad_output * valid * p / n),
@@ -153,8 +187,13 @@ def check_gradient(grad_output, logits, target, ignore_index=-100, label_smoothi
     given = logits.copy()
     got = cross_entropy_backward(grad_output, given, target.copy(), ignore_index, label_smoothing)
     hints = gradient_hints(*arguments)
+    check_unchanged(given, logits)
+    if isinstance(got, np.ndarray) and got.shape != logits.shape:
+        raise AssertionError(
+            f"gradient: the shape is {got.shape}, that of the scores is {logits.shape}. "
+            "Do the one-hot vectors have their classes in axis 1? `np.eye` puts them last"
+        )
     refuse_nan(got, "gradient")
-    compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, true_gradient(*arguments), name="gradient", hints=hints).check()
 
 
@@ -163,22 +202,31 @@ def dice_hints(logits, target, ignore_index, smooth):
     x, y = tensors(logits, target)
     valid = (y != ignore_index)[:, None].double()
     label = y.where(y != ignore_index, 0)
-    t = F.one_hot(label, x.shape[1]).movedim(-1, 1) * valid
+    all_t = F.one_hot(label, x.shape[1]).movedim(-1, 1)
+    t = all_t * valid
     p = x.softmax(1)
 
-    def loss(p, t, above=smooth, below=smooth, factor=2, power=1, axes=(2, 3)):
+    def scores(p, t, above=smooth, below=smooth, factor=2, power=1, axes=(2, 3)):
         both, p_sum, t_sum = ((a).sum(axes) for a in (p * t, p**power, t**power))
-        return 1 - ((factor * both + above) / (p_sum + t_sum + below)).mean()
+        return (factor * both + above) / (p_sum + t_sum + below)
+
+    def loss(*arguments, **options):
+        return 1 - scores(*arguments, **options).mean()
 
     right = loss(p * valid, t)
-    as_0 = loss(p, F.one_hot(label, x.shape[1]).movedim(-1, 1))
+    each = scores(p * valid, t)
     hard = F.one_hot(x.argmax(1), x.shape[1]).movedim(-1, 1)
     own = loss(p * valid, (y[:, None] == torch.arange(x.shape[1])[:, None, None]).double())
     both, either = (p * t).sum((2, 3)), (p * valid + t - p * t).sum((2, 3))
     hints = [
         ("the loss with the probabilities of void pixels counted: they enter none of the three sums", loss(p, t)),
-        ("the loss with void trained as class 0", as_0),
+        ("the loss with void trained as class 0", loss(p, all_t)),
+        ("the loss with void pixels counted among those of its class: t is 0 there, whatever the void label's number", own),
+        ("the loss with void pixels counted in t: p is 0 there, but t has to be 0, too", loss(p * valid, all_t)),
         ("the loss with sums over the whole batch: each picture has sums of its own", loss(p * valid, t, axes=(0, 2, 3))),
+        ("the loss with sums over all classes together: each class has sums of its own", loss(p * valid, t, axes=(1, 2, 3))),
+        ("the loss with the mean over the classes that a picture has: absent ones count as well", 1 - each[t.sum((2, 3)) > 0].mean()),
+        ("the loss without pictures that are all void: they count, with D = s/s = 1", 1 - each[valid.any(3).any(2)[:, 0]].mean()),
         ("the loss without the factor 2", loss(p * valid, t, factor=1)),
         ("the loss without smooth", loss(p * valid, t, above=0, below=0)),
         ("the loss with smooth above the fraction bar only", loss(p * valid, t, below=0)),
@@ -186,13 +234,13 @@ def dice_hints(logits, target, ignore_index, smooth):
         ("the loss with twice smooth above the fraction bar", loss(p * valid, t, above=2 * smooth)),
         ("the loss with squares below the fraction bar, V-Net's form", loss(p * valid, t, power=2)),
         ("the loss of the predicted labels, which has no gradient: the sums need probabilities", loss(hard * valid, t)),
-        ("the loss with void pixels counted among those of its class: t is 0 there, whatever the void label's number", own),
         ("the loss of the scores: softmax makes probabilities of them first", loss(x * valid, t)),
         ("the soft Jaccard loss", 1 - ((both + smooth) / (either + smooth)).mean()),
         ("the mean score: the loss is 1 minus it", 1 - right),
         *((f"the loss with softmax over axis {k}: the classes are axis 1", loss(x.softmax(k) * valid, t)) for k in (0, 2, 3)),
     ]
-    return [(text, value.numpy().astype(logits.dtype)) for text, value in hints]
+    hints = [hint for k, hint in enumerate(hints) if not any(torch.isclose(hint[1], other) for _, other in hints[:k])]
+    return [(text, value.numpy().astype(logits.dtype)) for text, value in hints]  # where two agree, the likelier one
 
 
 def true_dice(logits, target, ignore_index, smooth):
@@ -206,8 +254,8 @@ def check_dice(logits, target, ignore_index, smooth):
     hints = dice_hints(logits, target, ignore_index, smooth)
     given = logits.copy()
     got = dice_loss(given, target.copy(), ignore_index, smooth)
+    check_unchanged(given, logits)
     refuse_nan(got, "dice_loss", ANY_SIZE + "; and smooth, above and below the fraction bar, keeps 0/0 away")
-    compare.arrays(given, logits, name="logits after the call (work on a copy)").check()
     return compare.arrays(got, right, length=logits.size, name="dice_loss", hints=hints).check()
 
 
@@ -287,14 +335,14 @@ print("the weighted loss is right")
 
 # %% segedu={"role": "check", "question": "by_hand", "points": 1}
 # the derivative
-difference = probabilities[:, 0] - np.eye(3)[labels[0]]
-assert not near(slope, difference[1]), "that is the derivative of pixel 0's own loss: how much of the mean is it?"
-assert not near(slope, difference[1] / 3), "divided by the number of all pixels: void ones do not count"
-assert not near(slope, -difference[1] / 2), "the sign is wrong: a larger score of the true class makes the loss smaller"
+right = row_slopes()[1, 0]
+assert not near(slope, 2 * right), "that is the derivative of pixel 0's own loss: how much of the mean is it?"
+assert not near(slope, 2 / 3 * right), "divided by the number of all pixels: void ones do not count"
+assert not near(slope, -right), "the sign is wrong: a larger score of the true class makes the loss smaller"
 assert not near(slope, probabilities[1, 0] / 2), "the target is missing: probabilities minus target"
-assert not near(slope, difference[0] / 2), "that is class 0: the classes are counted from 0"
+assert not near(slope, row_slopes()[0, 0]), "that is class 0: the classes are counted from 0"
 assert not near(slope, -1 / probabilities[1, 0] / 2), "that is with respect to the probability: the score is meant"
-assert near(slope, difference[1] / 2), "not right: probabilities minus target, as a part of the mean"
+assert near(slope, right), "not right: probabilities minus target, as a part of the mean"
 print("the derivative is right")
 
 # %% [markdown]
@@ -310,7 +358,7 @@ print("the derivative is right")
 #
 # $$\ell = -\frac{1}{n} \sum_{i \text{ labelled}} \; \sum_j q_{ij} \log p_{ij}$$
 #
-# It shall be right for scores of any size, such as 1000 or −1000. Where no pixel is labelled it is NaN, a mean of nothing. The scores must not be changed.
+# It shall be right for scores of any size, such as 1000 or −1000. Where no pixel is labelled it is NaN, a mean of nothing. Scores and labels must not be changed.
 #
 # Example: one pixel with the scores log 3 and 0 has the probabilities ¾ and ¼. With label 0 its loss is −log ¾ = 0.288. With $\varepsilon = 0.2$ its target is 0.9, 0.1, and its loss 0.9 · 0.288 + 0.1 · 1.386 = 0.398.
 #
@@ -384,7 +432,7 @@ with warnings.catch_warnings():
 #
 # $$g_{ij} = \begin{cases} d \cdot \dfrac{p_{ij} - q_{ij}}{n} & \text{if pixel } i \text{ is labelled} \\ 0 & \text{if it is void} \end{cases}$$
 #
-# At least one pixel is labelled. The scores may be of any size here, too, and must not be changed.
+# At least one pixel is labelled. The scores may be of any size here, too. Scores and labels must not be changed.
 #
 # Example: the pixel of question 2, with the probabilities ¾ and ¼ and the label 0. The gradient is −¼, ¼; with $\varepsilon = 0.2$ it is −0.15, 0.15. If there is a second pixel with a label, both numbers
 # are halved; if that one is void, they are not, and its own numbers are 0.
@@ -440,8 +488,8 @@ check_gradient(1.0, two[..., :1], np.array([[[0]]]), label_smoothing=0.2)
 check_gradient(1.0, two, np.array([[[0, 255]]]), ignore_index=255)
 
 # %% segedu={"role": "check", "question": "cross_entropy_backward", "points": 1}
-# several pictures, no void, a grad_output that is not 1
-check_gradient(2.5, rng.standard_normal((2, 3, 2, 3)), rng.integers(0, 3, (2, 2, 3)))
+# several pictures in float32, no void, a grad_output that is not 1
+check_gradient(2.5, rng.standard_normal((2, 3, 2, 3)).astype(np.float32), rng.integers(0, 3, (2, 2, 3)))
 
 # %% segedu={"role": "hidden", "question": "cross_entropy_backward", "points": 1}
 # any size, void labels of several kinds, also one that is the number of a class, with smoothing
@@ -464,7 +512,7 @@ for dtype, size in [(np.float32, 500), (np.float64, 5000)]:
 #
 # $$D_{kj} = \frac{2 \sum_i p_{ij} t_{ij} + s}{\sum_i p_{ij} + \sum_i t_{ij} + s} \qquad\qquad L = 1 - \frac{1}{NC} \sum_{k=1}^{N} \sum_{j=1}^{C} D_{kj}$$
 #
-# where $i$ runs over the labelled pixels of picture $k$, and $s$ is `smooth`, a number above 0. The scores may be of any size, and must not be changed.
+# where $i$ runs over the labelled pixels of picture $k$, and $s$ is `smooth`, a number above 0. A picture that is all void has $D_{kj} = s / s = 1$. The scores may be of any size. Scores and labels must not be changed.
 #
 # Example: one picture of two pixels, both with the probabilities ¾ and ¼, the labels 0 and 255 (void), $s = 1$. Class 0: (2 · ¾ + 1) / (¾ + 1 + 1) = 0.909. Class 1: (0 + 1) / (¼ + 0 + 1) = 0.8. The loss is 0.145.
 #
@@ -539,7 +587,7 @@ errors = np.abs(truth - p_class)
 assert sorted(order) == [0, 1, 2, 3], "each of the pixels 0 to 3 has to stand there once"
 assert list(order) != list(np.argsort(-p_class)), "that is the order of the probabilities: the errors are meant"
 assert list(order) != list(np.argsort(errors)), "the other way round: the largest error comes first"
-assert list(order) == list(np.argsort(-errors)), "not right: the error of a pixel of the class is 1 − p, of another one p"
+assert (np.diff(errors[list(order)]) < 0).all(), "not right: the error of a pixel of the class is 1 − p, of another one p"
 print("the order is right")
 
 # %% segedu={"role": "check", "question": "lovasz", "points": 1}

@@ -177,8 +177,9 @@ class SandboxedKernel(RunningKernel):
         deadline = time.monotonic() + (0 if self._deaf else LAST_OUTPUT_SECONDS)
         while not self._read_output(number, output):
             if time.monotonic() > deadline:
+                if not self._deaf:  # else the flood is another cell's
+                    output.size = max(output.size, MOST_OUTPUT + 1)
                 self._deaf = True
-                output.size = max(output.size, MOST_OUTPUT + 1)
                 return
             time.sleep(0.01)
 

@@ -54,7 +54,7 @@ print("rows and columns are right")
 
 # %% segedu={"role": "answer", "question": "max_pool2d"}
 def max_pool2d(x, kernel_size, stride, padding):
-    """x: N×C×H×W. Returns (values, indices), both N×C×rows×columns."""
+    """x: N×C×H×W. Returns (values, indices), both N×C×rows×columns; values of the dtype of x."""
     ### BEGIN SOLUTION
     height, width = x.shape[2:]
     rows = (height + 2 * padding - kernel_size) // stride + 1
@@ -101,7 +101,7 @@ for settings in [(3, 2, 1), (3, 3, 0), (2, 1, 1)]:
 # ties, and a picture that is negative everywhere: padding must not win
 x = rng.integers(0, 3, (2, 2, 7, 9)).astype(np.float32)
 compare.with_torch(max_pool2d, x, 3, 2, 1, reference=pool).check()
-x = -1 - rng.random((1, 1, 5, 5))
+x = -1e12 * (1 + rng.random((1, 1, 5, 5)))
 compare.with_torch(max_pool2d, x, 3, 2, 1, reference=pool).check()
 
 # %% [markdown]
@@ -144,9 +144,10 @@ for counted in (True, False):
     compare.with_torch(avg_pool2d, np.ones((1, 1, 2, 2)), 2, 1, 1, count_include_pad=counted).check()
 
 # %% segedu={"role": "hidden", "question": "avg_pool2d", "points": 2}
-# any size, both ways of counting, both dtypes
-for dtype, counted in [(np.float32, True), (np.float64, False)]:
+# any size, both ways of counting, both dtypes, numbers that are 0
+for dtype, counted in [(np.float32, True), (np.float64, False), (np.float32, False)]:
     x = rng.standard_normal((2, 3, *rng.integers(5, 12, 2))).astype(dtype)
+    x[:, :, ::2, 1::2] = 0
     compare.with_torch(avg_pool2d, x, 3, 2, 1, count_include_pad=counted).check()
 
 # %% [markdown]
@@ -162,7 +163,7 @@ for dtype, counted in [(np.float32, True), (np.float64, False)]:
 
 # %% segedu={"role": "answer", "question": "max_pool2d_backward"}
 def max_pool2d_backward(grad_output, indices, height, width):
-    """grad_output, indices: N×C×rows×columns. Returns the gradient of x: N×C×height×width."""
+    """grad_output, indices: N×C×rows×columns. Returns the gradient of x: N×C×height×width, of grad_output's dtype."""
     ### BEGIN SOLUTION
     batch, channels = grad_output.shape[:2]
     gradient = np.zeros((batch * channels, height * width), grad_output.dtype)
@@ -175,7 +176,8 @@ def max_pool2d_backward(grad_output, indices, height, width):
 # %% segedu={"role": "check", "question": "max_pool2d_backward", "points": 1}
 # the example: two windows that share their largest pixel
 row = max_pool2d_backward(np.array([[[[10.0, 20.0]]]]), np.array([[[[1, 1]]]]), 1, 3)
-compare.arrays(row, np.array([[[[0.0, 30.0, 0.0]]]]), name="gradient").check()
+hints = [("only the last gradient of each pixel: a pixel that won several windows gets the sum", np.array([[[[0.0, 20.0, 0.0]]]]))]
+compare.arrays(row, np.array([[[[0.0, 30.0, 0.0]]]]), name="gradient", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "max_pool2d_backward", "points": 2}
 # PyTorch's gradient, windows of 3×3 with stride 2
@@ -186,7 +188,12 @@ values.backward(torch.from_numpy(grad_output))
 got = max_pool2d_backward(grad_output, indices.numpy(), *x.shape[2:])
 first = np.zeros((6, x[0, 0].numel()))
 first[0] = np.bincount(indices.numpy().ravel(), grad_output.ravel(), first.shape[1])
-hints = [("all gradients in the first plane: indices count within a plane", first.reshape(x.shape))]
+last = np.zeros((2, 3, x[0, 0].numel()))
+np.put_along_axis(last, indices.numpy().reshape(2, 3, -1), grad_output.reshape(2, 3, -1), axis=2)
+hints = [
+    ("all gradients in the first plane: indices count within a plane", first.reshape(x.shape)),
+    ("only the last gradient of each pixel: a pixel that won several windows gets the sum", last.reshape(x.shape)),
+]
 compare.arrays(got, x.grad.numpy(), length=9, name="gradient", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "max_pool2d_backward", "points": 1}

@@ -146,7 +146,7 @@ def check_unpooled(shape, k, **options):
     hints = [
         ("the first plane in all planes: where does the plane of the thread begin?", 0 * target + target[:1]),
         ("pixels counted as row · height + column: the step is the width", np.where(where == row * size[0] + column, large, 0)),
-        ("right in the first plane alone: an index counts within its own plane", np.where(plane == 0, target, 0)),
+        ("the right one in the first plane alone: an index counts within its own plane", np.where(plane == 0, target, 0)),
         ("the maxima of the first plane in all planes: x must be moved to the plane of the thread, too", np.where(named, large[:1], 0)),
         ("the places of the first plane in all planes: indices must be moved, too", np.where(named[:1], large, 0)),
         ("the maximum everywhere in its window: only the pixel that the index names gets it", large),

@@ -20,7 +20,7 @@ from segedu import compare, cuda, figures
 from segedu.data.photographs import as_chw, photograph
 
 figures.use_style()
-EMPTY = "the NaN with which the array came: nothing was written"
+EMPTY = "the NaN with which the array came: nothing was written, or something was added to it"
 
 
 def blocks_for(items, threads):
@@ -136,26 +136,34 @@ def turns_of(index):
 
 # %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 # What the checks of question 2 use
+def counts(function, requests):
+    """What the function says about each request."""
+    found = [function(index) for index in requests]
+    kinds = {type(number).__name__ for number in found if np.ndim(number) or number is None}
+    assert not kinds, f"the function must return one number, not {kinds.pop()}"
+    return np.array([int(number) for number in found])
+
+
 def check_sectors(requests):
-    got = np.array([int(sectors_of(index)) for index in requests])
+    got = counts(sectors_of, requests)
     between = [index.max() // 8 - index.min() // 8 + 1 for index in requests]
     numbers = [len(set(index.tolist())) for index in requests]
     large = [len(set((index // 32).tolist())) for index in requests]
     hints = [
         ("all sectors from the first to the last: count only those in which a number lies", np.array(between)),
         ("the numbers of each request: a sector counts once, however many lanes read in it", np.array(numbers)),
-        ("sectors of 32 numbers: a sector is 32 bytes, and a float takes 4", np.array(large)),
+        ("the sectors if each held 32 numbers: a sector is 32 bytes, and a float takes 4", np.array(large)),
     ]
     compare.arrays(got, np.array([profiled(index)[0] for index in requests]), name="sectors of each request", hints=hints).check()
 
 
 def check_turns(requests):
-    got = np.array([int(turns_of(index)) for index in requests])
+    got = counts(turns_of, requests)
     banks = [len(set((index % 32).tolist())) for index in requests]
     each = [np.bincount(index % 32).max() for index in requests]
     words = [len(set(index.tolist())) for index in requests]
     hints = [
-        ("lanes counted that want the same word: it goes to all of them in one turn", np.array(each)),
+        ("the lanes that want one bank, all counted: the same word goes to all that want it in one turn", np.array(each)),
         ("the number of banks: they work at the same time, the one that is wanted most decides", np.array(banks)),
         ("the number of different words: words of different banks come in the same turn", np.array(words)),
     ]
@@ -176,6 +184,7 @@ check_sectors([rng.integers(0, top, rng.integers(1, 33)) for top in (40, 300, 10
 # %% segedu={"role": "hidden", "question": "count", "points": 1}
 # turns of any request
 check_turns([rng.integers(0, top, rng.integers(1, 33)) for top in (40, 300, 1000)] + [rng.integers(0, 30, 20) * 32])
+check_turns([rng.permutation(np.r_[32 * np.arange(n), 40 + np.arange(n)]) for n in (5, 16)])  # a bank wanted more than others
 
 # %% [markdown]
 # ## 3 · The gradient of max pooling as a gather (4 points)
@@ -253,18 +262,23 @@ def check_gather(x, k, s, padding):
     later = np.zeros_like(target)
     later[0] = target[0]
     first = np.repeat(target[:1], planes, axis=0)
-    unmoved = np.zeros((planes, H * W), np.float32)
     i, j = np.mgrid[:rows, :columns] * s
     a, b = where // W - i, where % W - j
     inside = (a >= 0) & (a < k) & (b >= 0) & (b < k)
-    plane = np.arange(planes)[:, None, None] + 0 * where
-    np.add.at(unmoved, (plane[inside], where[inside]), grad[inside])
+    unmoved, one_grad, one_where = np.zeros((3, planes, H * W), np.float32)
+    plane = np.arange(planes)[:, None, None]
+    np.add.at(unmoved, (plane, where), grad * inside)
+    np.add.at(one_grad, (plane, where), grad[:1])
+    np.add.at(one_where, (plane, where[:1]), grad)
     hints = [
         ("the NaN with which dx came, or added to it: write every pixel, `dx[…] = sum`", np.full_like(target, np.nan)),
         *((ALONE, alone.reshape(target.shape)) for alone in one),
         ("the first plane in every plane: the numbers of the next begin rows · columns further on", first),
         ("0 in all planes but the first: indices count within their own plane", later),
-        ("the padding left out: window (i, j) begins at row i·s − padding", unmoved.reshape(target.shape)),
+        ("the gradient with the padding left out: window (i, j) begins at row i·s − padding", unmoved.reshape(target.shape)),
+        ("the gradients of the first plane at the places of each: grad must be moved to the plane, too", one_grad.reshape(target.shape)),
+        ("the gradients at the places of the first plane: indices must be moved to the plane, too", one_where.reshape(target.shape)),
+        ("the right one, but NaN wherever the sum is 0: every pixel is written", np.where(target == 0, np.nan, target)),
     ]
     compare.arrays(dx, target, length=k * k, name="dx", hints=hints, axes=("plane", "row", "column")).check()
 
@@ -355,13 +369,15 @@ def check_tiles(M, C, N):
     whole, last = N // 16 * 16, (N - 1) // 16 * 16
     padded_g = np.pad(g, ((0, 0), (0, -N % 16))).reshape(M, -1, 16)
     padded_x = np.pad(x, ((0, -C % 16), (0, -N % 16))).reshape(-1, 16, padded_g.shape[1], 16)
-    cut = "the last pixels, which fill no whole tile, left out: they are fetched too, with 0 beside them"
+    cut = "the product without the last pixels, which fill no whole tile: they are fetched too, with 0 beside them"
     turned = np.einsum("mfd,bdft->mbt", padded_g, padded_x).reshape(M, -1)[:, :C]
+    diagonal = np.einsum("mfd,bdfd->mb", padded_g, padded_x).repeat(16, axis=1)[:, :C]
     hints = [
         (EMPTY, np.full_like(dw, np.nan)),
-        ("b read with rows and columns exchanged: the thread's own c is row tx of the tile, b[tx][d]", turned),
+        ("a product with b's rows and columns exchanged: the thread's own c is row tx of the tile, b[tx][d]", turned),
+        ("a product with row c of x fetched into b[ty]: the row that a thread fetches is blockIdx.x * T + ty", diagonal),
         (cut, g[:, :whole] @ x[:, :whole].T),
-        ("the last tile alone: sum must go on from tile to tile", g[:, last:] @ x[:, last:].T),
+        ("the product of the last tile alone: sum must go on from tile to tile", g[:, last:] @ x[:, last:].T),
     ]
     compare.arrays(dw, target, length=N, name="dw", hints=hints, axes=("m", "c")).check()
 
@@ -376,7 +392,7 @@ check_tiles(5, 21, 37)
 # %% segedu={"role": "hidden", "question": "tile", "points": 2}
 # any size, fewer pixels than a tile is wide
 for _ in range(2):
-    check_tiles(*rng.integers(3, 40, 3).tolist())
+    check_tiles(*rng.integers(3, 40, 2).tolist(), int(rng.integers(65, 200)))
 check_tiles(int(rng.integers(17, 32)), int(rng.integers(2, 16)), int(rng.integers(1, 16)))
 
 # %% [markdown]
@@ -436,9 +452,9 @@ def check_level(x, threads, order="forward"):
     every = wide.sum(axis=1, keepdims=True)
     hints = [
         (EMPTY, np.full_like(x, np.nan)),
-        ("each thread with a total of its own: one total for the block, in shared memory", wide - own / W),
-        ("the sum subtracted: divide it by W", wide - every),
-        ("divided by the number of threads: a mean is divided by W", wide - every / threads),
+        ("x less what each thread has added up by itself: one total for the block, in shared memory", wide - own / W),
+        ("x less the sum of its row: divide it by W", wide - every),
+        ("x less the sum divided by the number of threads: a mean is divided by W", wide - every / threads),
     ]
     hints = [(what, z.astype(x.dtype)) for what, z in hints]
     target = torch.from_numpy(x) - torch.from_numpy(x).mean(dim=1, keepdim=True)
@@ -456,7 +472,8 @@ check_level(rng.random((2, 13), dtype=np.float32), 32)
 # %% segedu={"role": "hidden", "question": "mend", "points": 2}
 # any size, several warps, threads in reverse order
 for order in ("forward", "reverse"):
-    check_level(rng.random(rng.integers(2, 90, 2), dtype=np.float32), 64, order)
+    check_level(rng.random((rng.integers(2, 20), rng.integers(65, 200)), dtype=np.float32), 64, order)
+    check_level(rng.random((rng.integers(2, 20), rng.integers(2, 60)), dtype=np.float32), 64, order)
 check_level(rng.random((3, 1), dtype=np.float32), 32)
 
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "mend"}

@@ -150,6 +150,7 @@ def test_nan_turned_into_zero_is_recognised() -> None:
 def test_hints_come_first(rng: Rng) -> None:
     x = rng.standard_normal((4, 5))
     assert explain(-x, x, {"hints": [("the negative", -x)]}) == ["Your result equals the negative."]
+    assert explain(-x, x, {"hints": [("−x: which sign?", -x)]}) == ["Your result equals −x: which sign?"]
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 3), (1, 1), (2,), (1, 1, 1, 1), (2, 2, 2, 2, 2)])

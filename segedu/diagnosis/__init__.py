@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from segedu.diagnosis import calls, indices, places, reference, shapes, values
+from segedu.diagnosis import calls, indices, places, reference, shapes, values, words
 
 Recogniser = Callable[[np.ndarray, np.ndarray, dict], Iterable[str]]
 
@@ -19,7 +19,7 @@ _MOST = 2  # sentences; more would not be read
 def _hints(actual: np.ndarray, expected: np.ndarray, context: dict) -> Iterable[str]:
     for description, array in context.get("hints", ()):
         if values.explains(np.asarray(array), actual, expected, context):
-            yield f"Your result equals {description}."
+            yield words.sentence(f"Your result equals {description}")
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (

@@ -14,7 +14,6 @@ rng = np.random.default_rng(13)
 
 # A small U-Net with one pooling and fixed weights, on a machine with little memory (question 5)
 EDGE = 8  # rows and columns that its result lacks on each side
-LARGEST = 2500  # pixels
 SHAPES = [(4, 1, 3, 3), (4, 4, 3, 3), (6, 4, 3, 3), (6, 6, 3, 3), (6, 4, 2, 2), (4, 8, 3, 3), (4, 4, 3, 3), (1, 4, 1, 1)]
 WEIGHTS = [np.random.default_rng(0).normal(0, np.sqrt(2 / np.prod(s[1:])), s) for s in SHAPES]
 
@@ -23,8 +22,8 @@ def network(x):
     """A picture H×W, both even, to scores (H - 16)×(W - 16)."""
     if x.shape[0] % 2 or x.shape[1] % 2:
         raise ValueError(f"{x.shape[0]}×{x.shape[1]}: the pooling wants even numbers of rows and columns")
-    if x.size > LARGEST:
-        raise ValueError(f"{x.shape[0]}×{x.shape[1]} pixels do not fit into the memory, which holds {LARGEST}")
+    if x.shape[0] > 50 or x.shape[1] > 70:
+        raise ValueError(f"{x.shape[0]}×{x.shape[1]} pixels do not fit into the memory, which holds 50×70 at most")
     x = x[None, None]
     for weight in WEIGHTS[:2]:
         x = np.maximum(conv2d(x, weight), 0)
@@ -36,11 +35,12 @@ def network(x):
         x = np.maximum(conv2d(x, weight), 0)
     return conv2d(x, WEIGHTS[7])[0, 0]
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_cdt, distance_transform_edt
 from scipy.spatial import KDTree
 from segedu import compare, data, engines, figures
 from segedu.data.border_weights import border_weights as with_scipy
@@ -183,8 +183,8 @@ def distances(cells):
 
 def balance(cells):
     """The weights of pixels between cells and in cells."""
-    counts = np.bincount((cells > 0).ravel(), minlength=2)
-    return cells.size / (2 * np.maximum(counts, 1))
+    counts = torch.bincount(torch.from_numpy(cells > 0).long().ravel(), minlength=2)
+    return (cells.size / (2 * counts.clamp(min=1).double())).numpy()
 
 
 def check_borders(cells, w0, sigma):
@@ -195,8 +195,9 @@ def check_borders(cells, w0, sigma):
         return with_scipy(labels, w0, sigma, tuple(weights), cells)
 
     def with_distance(distance, everywhere=False):
-        border = w0 * np.exp(-(distance**2) / (2 * sigma**2))
-        return (share[labels] + (border if everywhere else border * (labels == 0))).astype(np.float32)
+        border = w0 * torch.exp(-(torch.from_numpy(distance) ** 2) / (2 * sigma**2))
+        weights = torch.from_numpy(share)[labels] + (border if everywhere else border * torch.from_numpy(1 - labels))
+        return weights.float().numpy()
 
     right, away = other(), distances(cells)
     hints = [
@@ -205,18 +206,22 @@ def check_borders(cells, w0, sigma):
         ("what comes with the weights of the two classes exchanged", other(share[::-1])),
         ("the weights of the classes alone: the term of the border is missing", other(w0=0.0)),
         ("what comes with σ² in place of 2σ²", other(sigma=sigma / np.sqrt(2))),
+        ("what comes with σ in place of σ²", other(sigma=np.sqrt(sigma))),
         ("what comes with the distance to the nearest cell alone: d₁ + d₂", with_distance(away[0])),
         ("what comes with the nearest cell counted twice: d₂ belongs to another cell", with_distance(2 * away[0])),
     ]
     if len(away) > 1:
         in_cells, pixels = (np.stack(np.nonzero(a), axis=1) for a in (cells, np.ones_like(cells)))
         two = KDTree(in_cells).query(pixels, k=2)[0].sum(1).reshape(cells.shape)
+        steps = np.sort([distance_transform_cdt(cells != k, "taxicab") for k in np.unique(cells[cells > 0])], axis=0)
         hints += [
             ("what comes with d₁² + d₂²: add first, then square", with_distance(np.hypot(away[0], away[1]))),
             ("what comes with the term in the cells, too: it belongs to pixels between them",
              with_distance(away[0] + away[1], True)),
             ("what comes with the farthest cell for d₂: the second nearest one", with_distance(away[0] + away[-1])),
             ("what comes with the two nearest pixels: d₂ belongs to another cell", with_distance(two)),
+            ("what comes with rows and columns added up: a distance is a straight line",
+             with_distance(1.0 * (steps[0] + steps[1]))),
         ]
     hints = [(text, a) for text, a in hints if not np.allclose(a, right)]
     try:
@@ -224,6 +229,7 @@ def check_borders(cells, w0, sigma):
     except ValueError as error:
         gaps = "The numbers of the cells may have gaps, and there may be fewer than two."
         raise AssertionError(f"border_weights raised ValueError: {error}\n{gaps}") from None
+    assert getattr(got, "dtype", None) != np.float64, "the weights are float64: return them in float32"
     return compare.arrays(got, right, length=100, name="weights", hints=hints).check()
 
 
@@ -311,8 +317,9 @@ image, result = 204, 116
 # %% segedu={"role": "check", "question": "size", "points": 2}
 smallest = next(n for n in range(400) if (rows_left(n, 3) or 0) >= 110)
 assert (result, image) != (smallest, rows_left(smallest, 3)), "the two are exchanged: the image comes first"
+assert image == int(image) and result == int(result), "both are whole numbers"
 assert image - result != 184, "those are sizes for four poolings"
-fits = rows_left(image, 3)
+fits = rows_left(int(image), 3)
 assert fits is not None, f"an image of {image} rows does not fit: follow it down, and some pooling meets an odd number"
 assert fits >= 110, f"an image of {image} rows fits, but its result has fewer than 110"
 assert image == smallest, f"an image of {image} rows fits, but a smaller one does, too"
@@ -371,7 +378,7 @@ for _ in range(4):
     height, width = (int(n) for n in rng.integers(3, 9, 2))
     x_size = [int(n - rng.integers(0, 3)) for n in (height, width)]
     check_join(*(rng.standard_normal(s).astype(np.float32) for s in ((2, 3, height, width), (2, 4, *x_size))))
-for size in ((4, 7), (7, 4)):
+for size in ((2, 7), (7, 2)):
     report = compare.raises(join_filled, ValueError, np.zeros((1, 2, 5, 5)), np.zeros((1, 2, *size)), mentions=["larger"])
     report.check()
 
@@ -386,7 +393,7 @@ for number in (0, 1):
 # ## 3 · An up-block (5 points)
 #
 # `up_block(x, skip, p, padding)` is the lecture's `Up`, with arrays in place of layers: x grows by a 2×2 transposed convolution of stride 2; the middle of `skip` is cut out, as large as x is then; both
-# are joined, `skip` first; two 3×3 convolutions follow with this `padding`, each with a ReLU behind it.
+# are joined, `skip` first; two 3×3 convolutions follow with this `padding`, each with a ReLU behind it. The dtype stays that of x.
 #
 # `p` is a dictionary of parameters under the lecture's names: `"up.weight"`, `"up.bias"`, `"conv.conv1.weight"`, `"conv.conv1.bias"`, `"conv.conv2.weight"`, `"conv.conv2.bias"`. Where the size of skip
 # less that of x is odd, the lower side and the right lose one more.
@@ -400,7 +407,7 @@ for number in (0, 1):
 
 # %% segedu={"role": "answer", "question": "up_block"}
 def up_block(x, skip, p, padding):
-    """x: N×2C×h×w, skip: N×C×H×W. Returns N×C×rows×columns."""
+    """x: N×C′×h×w, skip: N×C×H×W. Returns N×C×rows×columns."""
     ### BEGIN SOLUTION
     x = conv_transpose2d(x, p["up.weight"], p["up.bias"], stride=2)
     rows, columns = x.shape[2:]
@@ -502,7 +509,7 @@ for amount in (2, 4, 7):
 # ## 5 · Tile by tile (4 points)
 #
 # The setup cell has `network`, a small U-Net with one pooling. It takes a picture H×W with an even number of rows and of columns, and its scores have 16 rows and 16 columns less: `EDGE`, 8, on each side. Its
-# memory holds `LARGEST` pixels; more, and it raises a `ValueError`.
+# memory holds at most 50 rows and 70 columns; more, and it raises a `ValueError`.
 #
 # `by_tiles(image, tile)` computes the scores of an image of any size, as many as it has pixels. `tile`, a pair of even numbers, is how many rows and columns of the *result* are computed in
 # one call of `network`. What lies outside the image is mirrored, as by `np.pad(…, mode="reflect")`. The result is what `network` would give for the whole mirrored image if its memory were larger.
@@ -549,10 +556,10 @@ check_tiles(rng.standard_normal((40, 60)), (20, 20))
 
 # %% segedu={"role": "check", "question": "by_tiles", "points": 1}
 # an image that tiles do not fill, and tiles that are no squares
-check_tiles(rng.standard_normal((51, 44)), (20, 28))
+check_tiles(rng.standard_normal((51, 64)), (20, 40))
 
 # %% segedu={"role": "hidden", "question": "by_tiles", "points": 2}
 # any size, odd ones too, smaller than a tile in one direction
-for tile in [(12, 20), (30, 16), (34, 6)]:
+for tile in [(12, 20), (10, 50), (34, 6)]:
     check_tiles(rng.standard_normal(tuple(int(n) for n in rng.integers(21, 60, 2))), tile)
 check_tiles(rng.standard_normal((17, 51)), (30, 30))

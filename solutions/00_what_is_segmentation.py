@@ -21,7 +21,8 @@ answer = np.array([[0, 7, 7, 7, 0, 0, 0, 2, 0, 0],
                    [0, 1, 1, 1, 0, 0, 0, 0, 0, 0],
                    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]])
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures, numpy_ops
@@ -58,6 +59,14 @@ def block(number, top, left, bottom, right):
     picture = np.zeros((9, 11), np.int64)
     picture[top:bottom, left:right] = number
     return picture
+
+
+def check_quality(guess, truth, expected=None, hints=()):
+    """Compare panoptic_quality with the library's, or with what is expected."""
+    found = panoptic_quality(guess.copy(), truth.copy())
+    assert np.shape(found) == (3,) and None not in list(found), "panoptic_quality returns three numbers: PQ, SQ, RQ"
+    expected = quality(guess, truth) if expected is None else expected
+    return compare.arrays(np.array(found, float), expected, name="PQ, SQ, RQ", hints=hints).check()
 
 
 # %% [markdown]
@@ -166,7 +175,7 @@ def decode(scores, least):
 # %% segedu={"role": "check", "question": "decode", "points": 1}
 # no pixel is void
 scores = rng.standard_normal((1, 3, 4, 5))
-compare.arrays(decode(scores, -100.0), scores.argmax(1), name="labels").check()
+compare.arrays(decode(scores, -100.0), torch.from_numpy(scores).argmax(1), name="labels").check()
 
 # %% segedu={"role": "check", "question": "decode", "points": 1}
 # the example: a sure pixel, an unsure one, and two scores that are equal and large enough
@@ -266,38 +275,42 @@ def panoptic_quality(guess, truth):
 # the example, and a false thing beside it
 hints = [("a score in which FP and FN count fully: they count one half each", [0.375, 0.75, 0.5])]
 g, t = block(1, 0, 0, 1, 3), block(1, 0, 0, 1, 4)
-compare.arrays(np.array(panoptic_quality(g, t)), quality(g, t), name="PQ, SQ, RQ").check()
+check_quality(g, t)
 g = g + block(2, 5, 5, 8, 8)
-compare.arrays(np.array(panoptic_quality(g, t)), quality(g, t), name="PQ, SQ, RQ", hints=hints).check()
+check_quality(g, t, hints=hints)
 
 # %% segedu={"role": "check", "question": "panoptic_quality", "points": 1}
 # an IoU of exactly ½ is no match
 g, t = block(1, 0, 0, 1, 3) + block(2, 5, 5, 6, 7), block(1, 0, 0, 1, 4) + block(2, 5, 5, 6, 9)
 hints = [("a score with IoU = ½ taken for a match: it must be greater", [0.625, 0.625, 1.0])]
-compare.arrays(np.array(panoptic_quality(g, t)), quality(g, t), name="PQ, SQ, RQ", hints=hints).check()
+check_quality(g, t, hints=hints)
 
 # %% segedu={"role": "hidden", "question": "panoptic_quality", "points": 2}
-# numbers in any order and with gaps
+# numbers in any order and with gaps, and pictures with no background
 t = block(1, 0, 0, 3, 4) + block(2, 5, 0, 9, 3) + block(9, 0, 6, 4, 11)
 g = block(2, 0, 0, 3, int(rng.integers(3, 5))) + block(30, 5, 0, 9, 3) + block(1, 0, 6, int(rng.integers(3, 5)), 11)
 hints = [("a score of things paired by their numbers: the numbers need not agree", [0.0, 0.0, 0.0])]
-compare.arrays(np.array(panoptic_quality(g, t)), quality(g, t), name="PQ, SQ, RQ", hints=hints).check()
+check_quality(g, t, hints=hints)
 places = [(0, 0), (0, 4), (0, 8), (5, 0), (5, 4), (5, 8)]
 for _ in range(3):
     numbers = rng.permutation(40)[:12] + 1
     t = sum(block(n, i, j, i + 3, j + 3) for n, (i, j) in zip(numbers[:5], places[:5], strict=True))
     g = sum(block(n, i, j, i + rng.integers(1, 5), j + 3) for n, (i, j) in zip(numbers[6:11], places[1:], strict=True))
-    compare.arrays(np.array(panoptic_quality(g, t)), quality(g, t), name="PQ, SQ, RQ").check()
+    check_quality(g, t)
+edge = int(rng.integers(4, 9))
+t, g = block(4, 0, 0, 9, 6) + block(8, 0, 6, 9, 11), block(3, 0, 0, 9, edge) + block(5, 0, edge, 9, 11)
+lost = quality(np.where(g == 3, 0, g), np.where(t == 4, 0, t))
+check_quality(g, t, hints=[("a score without the smallest number of each array: it is a thing where no pixel is 0", lost)])
 
 # %% segedu={"role": "hidden", "question": "panoptic_quality", "points": 1}
 # nothing matches: 0 three times
 g, t = block(1, 0, 0, 3, 3), block(1, 5, 5, 8, 8) + block(2, 0, 5, 2, 8)
 for pair in [(g, t), (t, g), (0 * g, t), (g, 0 * t)]:
-    compare.arrays(np.array(panoptic_quality(*pair)), np.zeros(3), name="PQ, SQ, RQ").check()
+    check_quality(*pair, np.zeros(3))
 
 # %% segedu={"role": "hidden", "question": "panoptic_quality", "points": 1}
 # no thing anywhere: NaN three times
 nothing = block(0, 0, 0, 1, 1)
 hints = [("0 three times: with nothing to find the quality is undefined, NaN", np.zeros(3))]
 undefined = np.full(3, np.nan)
-compare.arrays(np.array(panoptic_quality(nothing, nothing)), undefined, name="PQ, SQ, RQ", hints=hints).check()
+check_quality(nothing, nothing, undefined, hints=hints)

@@ -9,7 +9,8 @@ import numpy as np
 
 rng = np.random.default_rng(2)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks need
 import torch
 import torch.nn.functional as F
 from segedu import compare, figures
@@ -142,6 +143,7 @@ compare.with_torch(avg_pool2d, x, 2, 2, 0, count_include_pad=True).check()
 # padding, counted and not counted, on ones
 for counted in (True, False):
     compare.with_torch(avg_pool2d, np.ones((1, 1, 2, 2)), 2, 1, 1, count_include_pad=counted).check()
+print("both ways of counting agree")
 
 # %% segedu={"role": "hidden", "question": "avg_pool2d", "points": 2}
 # any size, both ways of counting, both dtypes, numbers that are 0

@@ -29,7 +29,10 @@ def enlarge_backward(grad, scores, weight):
     r = weight.shape[-1] // 2
     return conv_transpose2d_backward(grad, scores, weight, stride=r, padding=r // 2)[:2]
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks and the figures need
+import re
+
 import torch
 import torch.nn.functional as F
 from segedu import compare, data, figures, models
@@ -84,6 +87,10 @@ def check_count(num_classes, stride):
         ),
         ("the number for a last enlargement by 32: it is by the stride", right + 4 * C * C * (32**2 - stride**2)),
         ("the number with pool5 scored as well: the scores of stride 32 are made of HIDDEN", right + 512 * C + C + 16 * C * C),
+        ("the number with the last skip alone: each stride on the way adds one",
+         right - (maps - CHANNELS[stride]) * C - (skips - 1) * (C + 16 * C * C) if skips else right),
+        ("the number for enlargements between the maps by other factors than 2",
+         right + sum(4 * C * C * (s * s - 4) for s in CHANNELS if stride <= s < 32)),
         ("the number with one skip too few", right - (CHANNELS[stride] * C + C + 16 * C * C if stride < 32 else 0)),
     ]
     hints = [(text, value) for text, value in hints if value != right]
@@ -131,7 +138,10 @@ def terms(arguments):
 
 
 FORWARD = "Scores are enlarged by 2 before each sum; the coarsest map comes first."
-BACKWARD = "Going back, a gradient passes through the enlargement before it meets the coarser map."
+BACKWARD = (
+    "Going back, a gradient passes through the enlargement before it meets the coarser map; "
+    "enlarge_backward takes the scores from before it."
+)
 
 
 def fits(function, *arguments, advice=FORWARD):
@@ -139,7 +149,9 @@ def fits(function, *arguments, advice=FORWARD):
     try:
         return function(*arguments)
     except ValueError as error:
-        raise AssertionError(f"{function.__name__} raised ValueError: {error}\n{advice}") from None
+        sizes = set(re.findall(r"\(\d+, ?\d+, ?\d+, ?\d+\)", str(error)))
+        lines = [f"{function.__name__} raised ValueError: {error}", *getattr(error, "__notes__", ())]
+        raise AssertionError("\n".join(lines + [advice] * (len(sizes) > 1))) from None
 
 
 def check_logits(arguments):
@@ -184,6 +196,8 @@ def check_votes(arguments):
     assert isinstance(found, list | tuple), "return a list of votes"
     assert len(found) == len(right), f"there are {len(right)} votes, one of the scores and one of each map, not {len(found)}"
     for n, (got, target) in enumerate(zip(found, right, strict=True)):
+        if np.shape(got) != target.shape:
+            raise AssertionError(f"vote {n}: the shape is {np.shape(got)}, expected {target.shape}. A vote goes through all enlargements after its sum")
         hints = [
             ("the whole logits: each vote stands by itself", whole),
             ("the votes so far, added up: each vote stands by itself", sum(right[: n + 1])),
@@ -458,8 +472,9 @@ def fcn_backward(grad, scores, pools, score_weights, score_biases, enlarge_weigh
 check_backward(drawn(rng, channels=(), last=8), ("scores", "enlarge_weights"), rng)
 
 # %% segedu={"role": "check", "question": "fcn_backward", "points": 1}
-# what comes in by the finer maps, in FCN-16s
+# what comes in by the finer maps, in FCN-16s and in FCN-8s
 check_backward(drawn(rng, channels=(5,), last=4), ("pools", "score_weights", "score_biases"), rng)
+check_backward(drawn(rng, last=4), ("pools", "score_weights", "score_biases"), rng)
 
 # %% segedu={"role": "hidden", "question": "fcn_backward", "points": 1}
 # the scores and the enlargements, with two skips and three

@@ -136,9 +136,9 @@ def check_merge(m, s):
     assert isinstance(found, tuple | list), "return two arrays: m and s"
     assert len(found) == 2, f"return two arrays, m and s, not {len(found)}"
     new_m, new_s, near, plain = (z.astype(m.dtype) for z in merged(*before))
-    hints = [("neighbours merged: row t belongs to row t + h", near)]
+    hints = [("what neighbours give: row t belongs to row t + h", near), ("s: return m first, then s", new_s)]
     compare.arrays(found[0], new_m, name="m", hints=hints, axes=("row", "pixel")).check()
-    hints = [("sums added as they are: each was made with an m of its own, correct it by exp(m − m')", plain)]
+    hints = [("the sums added as they are: each was made with an m of its own, correct it by exp(m − m')", plain)]
     compare.arrays(found[1], new_s, length=4, name="s", hints=hints, axes=("row", "pixel")).check()
     kept = np.array_equal(m, before[0]) and np.array_equal(s, before[1])
     assert kept, "m or s was changed in place: work on copies"
@@ -216,11 +216,14 @@ def check_best(scores):
     compare.arrays(best, largest, name="best", hints=hints, axes=("pixel",)).check()
     last = classes - 1 - np.argmax(scores[:, ::-1], axis=1)
     met = [(int(f"{c % 32:05b}"[::-1], 2), c) for c in range(classes)]  # when lane 0 hears of class c
+    tied = [np.flatnonzero(row == row.max()) for row in scores]
+    last_of_lane = [min(same[same % 32 == lane].max() for lane in same % 32) for same in tied]
     first_met = [min(met[c] for c in range(classes) if row[c] == row.max())[1] for row in scores]
     hints = [
         (EMPTY, np.full(count, -1)),
-        ("of equal scores the last class: the smaller one counts", last),
-        ("of equal scores the one that lane 0 met first: compare the classes", np.array(first_met)),
+        ("the last class of equal scores: the smaller one counts", last),
+        ("the class of equal scores that lane 0 met first: compare the classes", np.array(first_met)),
+        ("the last of the equal scores that one lane has: a lane, too, keeps the first", np.array(last_of_lane)),
     ]
     compare.arrays(labels, target, name="labels", hints=hints, axes=("pixel",)).check()
 
@@ -234,10 +237,11 @@ check_best(np.array([[-2, -1, -1], [-3, -3, -3]], np.float32))
 
 # %% segedu={"role": "hidden", "question": "best_class", "points": 2}
 # any number of classes, many equal scores
-for classes in (int(rng.integers(33, 150)), int(rng.integers(4, 32)), 64):
+for classes in (int(rng.integers(129, 200)), int(rng.integers(4, 32)), 64):
     count = int(rng.integers(5, 14))
     check_best(rng.standard_normal((count, classes), dtype=np.float32))
     check_best(rng.integers(-9, -5, (count, classes)).astype(np.float32))
+check_best(rng.integers(-9, -5, (6, 40)).astype(np.float32) * 1e37)
 
 # %% [markdown]
 # ## 4 · A loss with a weight for each pixel (5 points)
@@ -295,6 +299,7 @@ for classes in (int(rng.integers(33, 150)), int(rng.integers(4, 32)), 64):
 # What the checks of question 4 use
 def weighted(x, labels, weights, part):
     """Loss and gradient in PyTorch. `part` leaves something out, as typical mistakes do."""
+    weights = np.where(labels == 255, np.float32(0), weights)  # whatever they were
     x, labels = torch.from_numpy(x).requires_grad_(), torch.from_numpy(labels)
     losses = torch.from_numpy(weights) * F.cross_entropy(x, labels, ignore_index=255, reduction="none")
     losses.sum().backward()
@@ -312,7 +317,10 @@ def check_loss(x, labels, weights, scale=1.0):
     args = x, labels, weights, dx, total, classes, size[0] * size[1], labels.size, 255, np.float32(scale)
     launch(weighted_loss, (blocks_for(labels.size, 64),), (64,), args)
 
-    assert np.isfinite(total[0]), f"total is {total[0]}: exp(200) is too large for float32. Take the largest score away first, as include does"
+    why = "exp(200) is too large for float32, and exp(−200) is 0. Take the largest score away first, as include does"
+    if not np.isfinite(weights).all():
+        why = "a void pixel has no loss, whatever its weight, and 0 · NaN is NaN"
+    assert np.isfinite(total[0]), f"total is {total[0]}: {why}"
     ones = np.ones_like(weights)
     loss, gradient = weighted(x, labels, weights, "")
     unweighted, plain = weighted(x, labels, ones, "")
@@ -330,8 +338,8 @@ def check_loss(x, labels, weights, scale=1.0):
         ("the gradient without weights", scale * plain),
         ("the gradient without scale", gradient),
         ("the probabilities: at the label, 1 is taken away", scale * weighted(x, labels, weights, "p")[1]),
-        ("right but for void pixels, to which nothing was written: their gradient is 0", scale * gradient + void),
-        ("divided by the number of pixels that count: scale has that", (scale * gradient / valid).astype(np.float32)),
+        ("the right one but for void pixels, to which nothing was written: their gradient is 0", scale * gradient + void),
+        ("the gradient divided by the number of pixels that count: scale has that", (scale * gradient / valid).astype(np.float32)),
     ]
     compare.arrays(dx, np.float32(scale) * gradient, length=classes, name="dx", hints=hints).check()
 
@@ -348,12 +356,14 @@ check_loss(rng.standard_normal((2, 4, 5, 9), dtype=np.float32), labels, 2 * rng.
 
 # %% segedu={"role": "hidden", "question": "weighted_loss", "points": 2}
 # any size and number of classes, large scores
-for size in (1, 200):
+for size, shift in ((1, 0), (200, 0), (1, -150)):
     images, classes, height, width = rng.integers((1, 2, 3, 4), (4, 9, 12, 14)).tolist()
     labels = rng.integers(0, classes, (images, height, width))
     labels[rng.random(labels.shape) < 0.2] = 255
-    x = size * rng.standard_normal((images, classes, height, width), dtype=np.float32)
+    x = shift + size * rng.standard_normal((images, classes, height, width), dtype=np.float32)
     check_loss(x, labels, 3 * rng.random(labels.shape, dtype=np.float32), scale=1 / labels.size)
+weights = np.where(labels == 255, np.float32(np.nan), rng.random(labels.shape, dtype=np.float32))
+check_loss(x, labels, weights)
 
 # %% [markdown]
 # ## 5 · Count what IoU and Dice need (5 points)
@@ -408,14 +418,16 @@ def check_counts(prediction, target, classes, blocks=2, threads=32):
     expected, flat = counted(prediction, target, classes), (prediction.reshape(-1), target.reshape(-1))
     void_too = expected.copy()
     void_too[2] = np.bincount(prediction.reshape(-1), minlength=classes)
+    short_step = sum(counted(*(z[b * threads :] for z in flat), classes) for b in range(blocks))
     first_round = counted(*(z[: blocks * threads] for z in flat), classes)
     hints = [
         ("0, as it came: nothing was added to areas", np.zeros_like(expected)),
-        ("void pixels counted in the prediction: they count nowhere", void_too),
-        ("one pixel for each thread: a thread goes on with i + step", first_round),
-        ("every pixel counted by every block: a block begins at its own pixels", blocks * expected),
-        ("target and prediction exchanged", expected[[0, 2, 1]]),
-        ("hits counted for every pixel: only where prediction and target agree", expected[[1, 1, 2]]),
+        ("the counts with void pixels in the prediction: they count nowhere", void_too),
+        ("the counts of one pixel for each thread: a thread goes on with i + step", first_round),
+        ("the counts if every block counts every pixel: a block begins at its own pixels", blocks * expected),
+        ("the counts if a thread goes on with i + blockDim.x: step is the number of all threads", short_step),
+        ("the counts with target and prediction exchanged", expected[[0, 2, 1]]),
+        ("the counts with a hit for every pixel: only where prediction and target agree", expected[[1, 1, 2]]),
     ]
     compare.arrays(areas.astype(np.int64), expected, name="areas", hints=hints, axes=("row", "class")).check()
 
@@ -437,7 +449,7 @@ for classes in (150, int(rng.integers(2, 12))):
     target = rng.integers(0, classes, rng.integers(12, 20, 2))
     prediction = np.where(rng.random(target.shape) < 0.6, target, rng.integers(0, classes, target.shape))
     target[rng.random(target.shape) < 0.2] = 255
-    check_counts(prediction, target, classes, blocks=int(rng.integers(1, 4)), threads=64)
+    check_counts(prediction, target, classes, blocks=int(rng.integers(2, 5)), threads=64)
 
 # %% jupyter={"source_hidden": true} segedu={"role": "show", "question": "class_counts"}
 # Figure: IoU and Dice of a street, from your counts

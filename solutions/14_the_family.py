@@ -66,23 +66,25 @@ def check_matrix(n, b):
     right, size = averages(n, b), n // b
     even = np.zeros((b, n))
     even[:, : b * size] = np.kron(np.eye(b), np.full(size, 1 / max(size, 1)))
+    shared = np.kron(np.eye(b), np.ones(n)).reshape(b, n, b).mean(axis=2) * b / n
     hints = [
         ("sums in place of means: each row adds up to 1", np.sign(right)),
         ("the matrix transposed: it has a row for each part", right.T),
         ("parts that end at ⌊(i + 1)n/b⌋: round up at the end", apart(n, b)),
         ("parts that begin at ⌈in/b⌉: round down at the beginning", apart(n, b)[::-1, ::-1]),
         ("parts of n // b rows each: some rows at the end belong to no part", even),
+        ("parts of n/b rows that share a row between them: it counts in both as a whole one", shared),
         ("means with the divisor n/b everywhere: count the rows of each part", np.sign(right) * b / n),
     ]
     got = averaging_matrix(n, b)
     return compare.arrays(got, right, name="averaging_matrix", hints=hints, axes=("part", "row of the map")).check()
 
 
-def pyramid(x, weights, bins, pool=F.adaptive_avg_pool2d, mode="bilinear"):
+def pyramid(x, weights, bins, pool=F.adaptive_avg_pool2d, mode="bilinear", after=lambda level: level):
     """PyTorch's levels of the pyramid, the map itself first."""
     x, levels = torch.from_numpy(x), [torch.from_numpy(x)]
     for weight, b in zip(weights, bins, strict=True):
-        level = F.conv2d(pool(x, b), torch.from_numpy(weight)[:, :, None, None])
+        level = after(F.conv2d(pool(x, b), torch.from_numpy(weight)[:, :, None, None]))
         levels.append(F.interpolate(level, x.shape[2:], mode=mode))
     return [level.numpy() for level in levels]
 
@@ -104,6 +106,7 @@ def check_pyramid(x, weights, bins):
         ("means of parts that never overlap: round the end of a part up", pyramid(x, weights, bins, disjoint)),
         ("the maximum of each part in place of its mean", pyramid(x, weights, bins, F.adaptive_max_pool2d)),
         ("the first matrix at every level: each has its own", pyramid(x, weights[:1] * len(bins), bins)),
+        ("levels with a ReLU: there is none here", pyramid(x, weights, bins, after=F.relu)),
     ]
     hints = [(text, np.concatenate(maps, axis=1)) for text, maps in hints]
     right = np.concatenate([first, *levels], axis=1)
@@ -280,7 +283,7 @@ check_atrous(x, weight, (1, 13))
 # Example: n = 5 and b = 2 give ⅓ ⅓ ⅓ 0 0 and 0 0 ⅓ ⅓ ⅓: the middle row belongs to both parts.
 #
 # <details><summary>Hint 1</summary>Zeros first; then fill row i from its first to its last column with 1 over their number.</details>
-# <details><summary>Hint 2</summary>Rounded down: `i * n // b`. Rounded up: `-(-k // b)`.</details>
+# <details><summary>Hint 2</summary>Rounded down: `i * n // b`. Rounded up: `-(-k // b)`. Whole numbers stay exact; multiples of `n / b` need not.</details>
 
 # %% segedu={"role": "answer", "question": "averaging_matrix"}
 def averaging_matrix(n, b):
@@ -302,6 +305,7 @@ check_matrix(6, 3)
 # any number of rows and of parts
 for b in (3, 4, 6):
     check_matrix(int(rng.integers(b + 1, 20)), b)
+check_matrix(29, 7)  # rounded up, (i + 1) · (29 / 7) is one too many for some part
 
 # %% segedu={"role": "hidden", "question": "averaging_matrix", "points": 1}
 # more parts than rows
@@ -417,6 +421,6 @@ check_chain(rng.standard_normal((2, 3, 6, 6)), list(rng.standard_normal((2, 3, 3
 
 # %% segedu={"role": "hidden", "question": "chained_residual_pooling", "points": 2}
 # one to four links, other windows, any size
-for links, k in [(1, 5), (3, 3), (4, 5)]:
+for links, k, size in [(1, 5, 1), (3, 3, 1), (2, 3, 1e9), (4, 5, 1)]:
     x = rng.standard_normal((2, 3, *rng.integers(5, 11, 2)))
-    check_chain(x, list(rng.standard_normal((links, 3, 3))), k)
+    check_chain(x, list(size * rng.standard_normal((links, 3, 3))), k)

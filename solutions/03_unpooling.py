@@ -91,7 +91,7 @@ print("both numbers are right")
 #
 # $$n_{\text{out}} = (n - 1)\, s + k - 2p$$
 #
-# Where an index lies outside the large plane, raise a `ValueError` whose message contains the word *index*. Windows of pooling may have overlapped: then several values, all equal, have the same
+# Where an index lies outside the large plane, below 0, too, raise a `ValueError` whose message contains the word *index*. Windows of pooling may have overlapped: then several values, all equal, have the same
 # index, and the value stands there once.
 #
 # Example: the values 5, 7 with the indices 1, 6, kernel 2, stride 2, no padding. The large plane has 2×4 pixels: 0 5 0 0 and 0 0 7 0. With `output_size=(2, 5)` its rows are 0 5 0 0 0 and
@@ -102,13 +102,13 @@ print("both numbers are right")
 
 # %% segedu={"role": "answer", "question": "max_unpool2d"}
 def max_unpool2d(x, indices, kernel_size, stride, padding, output_size):
-    """x, indices: N×C×H×W; output_size: (rows, columns) or None. Returns N×C×rows×columns."""
+    """x, indices: N×C×H×W; output_size: (rows, columns) or None. Returns N×C×rows×columns, of the dtype of x."""
     ### BEGIN SOLUTION
     if output_size is None:
         output_size = [(n - 1) * stride + kernel_size - 2 * padding for n in x.shape[2:]]
     height, width = output_size
-    if indices.max() >= height * width:
-        raise ValueError(f"index {indices.max()} lies outside a plane of {height}×{width} pixels")
+    if indices.min() < 0 or indices.max() >= height * width:
+        raise ValueError(f"an index lies outside a plane of {height}×{width} pixels")
     planes = x.shape[:2]
     y = np.zeros((*planes, height * width), x.dtype)
     np.put_along_axis(y, indices.reshape(*planes, -1), x.reshape(*planes, -1), axis=2)
@@ -148,10 +148,13 @@ values, indices = pooled(x, 3, 3, 1)
 compare.with_torch(max_unpool2d, values, indices, 3, 3, 1, None).check()
 
 # %% segedu={"role": "hidden", "question": "max_unpool2d", "points": 1}
-# an index outside the large plane
+# an index outside the large plane: too large in the last of several planes, the first that is too large, below 0
 values, indices = pooled(np.arange(65.0).reshape(1, 1, 5, 13), 2)
 compare.raises(max_unpool2d, ValueError, values, indices, 2, 2, 0, (4, 11), mentions=["index"]).check()
-compare.raises(max_unpool2d, ValueError, values[..., :1], 0 * indices[..., :1] + 16, 2, 2, 0, (4, 4), mentions=["index"]).check()
+x, indices = rng.random((2, 3, 2, 2)), np.zeros((2, 3, 2, 2), np.int64)
+for index in (16, -1):
+    indices[1, 2, 1, 1] = index
+    compare.raises(max_unpool2d, ValueError, x, indices, 2, 2, 0, (4, 4), mentions=["index"]).check()
 
 # %% [markdown]
 # ## 3 · There and back (4 points)

@@ -49,9 +49,19 @@ def stamp(*stride):
     return large[rows, columns]
 
 
-def tent(k, centre, width):
-    """Weights that fall off linearly from a centre."""
-    return np.maximum(1 - np.abs(np.arange(k) - centre) / width, 0)
+def moved_stamp(*stride):
+    """The same with the 1 on a pixel, where `align_corners=True` puts it, not between two."""
+    single = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
+    single[..., 1, 1] = 1
+    size = [2 * s + 1 for s in stride]
+    large = F.interpolate(single, size, mode="bilinear", align_corners=True)[0, 0].numpy()
+    return large[stride[0] % 2 : -1, stride[1] % 2 : -1]
+
+
+def wide_stamp(height, width):
+    """The middle of a stamp that is made for a stride as large as the kernel."""
+    rows, columns = (slice(k // 2, k // 2 + k) for k in (height, width))
+    return stamp(height, width)[rows, columns]
 
 
 def check_weight(channels, stride):
@@ -59,8 +69,7 @@ def check_weight(channels, stride):
     one = stamp(*stride)
     diagonal = np.eye(channels)[:, :, None, None]
     sizes = one.shape
-    moved = np.outer(*(tent(k, k // 2, s) for k, s in zip(sizes, stride, strict=True)))
-    wide = np.outer(*(tent(k, (k - 1) / 2, k) for k in sizes))
+    moved, wide = moved_stamp(*stride), wide_stamp(*sizes)
     hints = [
         ("the stamp between all channels: between different ones every weight is 0", np.broadcast_to(one, (channels, channels, *sizes))),
         ("weights around the centre k // 2: the centre of 0 … k − 1 is (k − 1) / 2", moved * diagonal),
@@ -119,7 +128,7 @@ print("the number is right")
 #
 # <details><summary>Hint 1</summary>The canvas first: zeros of the right shape and dtype. How many channels has it?</details>
 # <details><summary>Hint 2</summary>Element (a, b) of all stamps at once is one slice of the canvas, with steps: `canvas[:, :, a : a + s * H : s, b : b + t * W : t]`.</details>
-# <details><summary>Hint 3</summary>What is added there: `np.einsum("ncij,cm->nmij", x, weight[:, :, a, b])`.</details>
+# <details><summary>Hint 3</summary>What is added there: `np.einsum("ncij,cm->nmij", x, weight[:, :, a, b])`. When you cut, mind that `p : -p` is empty where p is 0.</details>
 
 # %% segedu={"role": "answer", "question": "conv_transpose2d"}
 def conv_transpose2d(x, weight, bias, stride, padding, output_padding):
@@ -228,7 +237,7 @@ for _ in range(4):
 # ## 4 · A kernel without a checkerboard (3 points)
 #
 # A layer is to enlarge by 5: of 12×12 pixels it makes exactly 60×60, with stride 5, a square kernel, and no output padding. Its stamps shall overlap, so the kernel is larger than 5. Away from the
-# edges every pixel shall be touched equally often. Choose kernel and padding, on paper: `kernel_size, padding = …`. Your `overlap_map` may help to test them.
+# edges every pixel shall be touched equally often. Choose kernel and padding, on paper: `kernel_size, padding = …`, two numbers. Your `overlap_map` may help to test them.
 
 # %% segedu={"role": "answer", "question": "choose"}
 ### BEGIN SOLUTION
@@ -237,6 +246,7 @@ kernel_size, padding = 15, 5
 
 # %% segedu={"role": "check", "question": "choose", "points": 1}
 # stamps overlap, and the size is exactly 60×60
+assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: kernel and padding are the same for rows and columns"
 assert all(number == int(number) and number >= 0 for number in (kernel_size, padding)), "both must be whole numbers"
 assert kernel_size > 5, "the stamps do not overlap: the kernel must be larger than the stride"
 assert kernel_size < 60, "as large as the whole result: there are much smaller kernels"
@@ -247,6 +257,7 @@ print("kernel and padding give 60×60 pixels")
 
 # %% segedu={"role": "check", "question": "choose", "points": 2}
 # stamps overlap, and away from the edges every pixel is touched equally often
+assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: kernel and padding are the same for rows and columns"
 assert kernel_size > 5, "the stamps do not overlap: the kernel must be larger than the stride"
 assert kernel_size < 60, "as large as the whole result: there are much smaller kernels"
 counts = counted((40, 1), (int(kernel_size), 1), (5, 1), (0, 0))[80:105, 0]

@@ -51,12 +51,12 @@ def in_bytes(matrices):
     return np.array([np.bincount(number, m.ravel(), m.size).reshape(m.shape) for m in matrices]).astype(np.int64)
 
 
-def check_matrices(prediction, target, num_classes):
+def check_matrices(prediction, target, num_classes, void=VOID):
     """Compare confusion_matrix with PyTorch's one-hot vectors."""
-    arguments = prediction, target, num_classes, VOID
-    right = by_one_hot(*arguments)
-    as_sky = by_one_hot(prediction, np.where(target == VOID, 0, target), num_classes, VOID)
-    as_right = by_one_hot(prediction, np.where(target == VOID, prediction, target), num_classes, VOID)
+    right, known, nothing = by_one_hot(prediction, target, num_classes, void), target != void, -1
+    seen = np.minimum(prediction, num_classes - 1)
+    as_sky = by_one_hot(seen, np.where(known, target, 0), num_classes, nothing)
+    as_right = by_one_hot(seen, np.where(known, target, seen), num_classes, nothing)
     hints = [
         ("the matrices transposed: rows are the truth, columns the prediction", right.swapaxes(1, 2)),
         ("void counted as class 0: leave those pixels out", as_sky),
@@ -66,35 +66,35 @@ def check_matrices(prediction, target, num_classes):
         ("every pair counted once: `n[target, prediction] += 1` forgets repeated pairs", np.minimum(right, 1)),
     ]
     try:
-        got = confusion_matrix(*(np.array(labels) for labels in arguments[:2]), num_classes, VOID)
+        got = confusion_matrix(np.array(prediction), np.array(target), num_classes, void)
     except (ValueError, IndexError) as error:
         text = f"confusion_matrix raised {type(error).__name__}: {error}"
-        if (target == VOID).any():
-            text += "\nHere some targets are 255, void: leave those pixels out before you count."
+        if not known.all():
+            text += f"\nHere some targets are {void}, void: leave those pixels out before you count."
         raise AssertionError(text) from None
     return compare.arrays(got, right, name="confusion_matrix", hints=hints, axes=("image", "truth", "prediction")).check()
 
 
-def check_table(scores, is_dice, want_dice):
-    """Compare mean_scores with the library's conversions of each score."""
+def check_table(jaccard, is_dice, want_dice):
+    """Compare mean_scores with the library's Dice of each Jaccard score; some systems report the one, some the other."""
     to_dice, to_jaccard = numpy_ops.jaccard_to_dice, numpy_ops.dice_to_jaccard
-    turn, back = (to_dice, to_jaccard) if want_dice else (to_jaccard, to_dice)
-    other = (is_dice != want_dice)[:, None]
-    each = np.where(other, turn(scores), scores)
-    mean, kept = np.nanmean(scores, axis=1), np.nanmean(each, axis=1)
+    dice, rows = to_dice(jaccard), is_dice[:, None]
+    wanted, scores = dice if want_dice else jaccard, np.where(rows, dice, jaccard)
+    mean = np.nanmean(scores, axis=1)
+    lower, higher = np.where(rows, dice, to_jaccard(jaccard)), np.where(rows, to_dice(dice), jaccard)
+    means = [to_jaccard(m) if d else m for m, d in zip(mean, is_dice, strict=True)]
     hints = [
         ("no row converted: some are not as wanted", mean),
-        ("the means converted: convert every score, then take the mean", np.where(other[:, 0], turn(mean), mean)),
-        ("the formulas exchanged: Dice is never smaller than Jaccard",
-         np.nanmean(np.where(other, back(scores), scores), axis=1)),
-        ("every row converted: some are as wanted already", np.nanmean(turn(scores), axis=1)),
-        ("just those rows converted that are as wanted already", np.nanmean(np.where(other, scores, turn(scores)), axis=1)),
-        ("an absent class counted as 0: leave it out of the mean", np.nansum(each, axis=1) / scores.shape[1]),
-        ("the mean of each class over the systems: take that of each system over its classes", np.nanmean(each, axis=0)),
-        ("the means with NaN in them: np.nanmean leaves NaN out", each.mean(axis=1)),
+        ("the means converted: convert every score, then take the mean", to_dice(np.array(means)) if want_dice else means),
+        ("the formulas exchanged: Dice is never smaller than Jaccard", np.nanmean(lower if want_dice else higher, axis=1)),
+        ("every row converted: some are as wanted already", np.nanmean((to_dice if want_dice else to_jaccard)(scores), axis=1)),
+        ("just those rows converted that are as wanted already", np.nanmean(higher if want_dice else lower, axis=1)),
+        ("an absent class counted as 0: leave it out of the mean", np.nansum(wanted, axis=1) / wanted.shape[1]),
+        ("the mean of each class over the systems: take that of each system over its classes", np.nanmean(wanted, axis=0)),
+        ("the means with NaN in them: np.nanmean leaves NaN out", wanted.mean(axis=1)),
     ]
-    got = mean_scores(np.array(scores), np.array(is_dice), want_dice)
-    return compare.arrays(got, kept, name="mean_scores", hints=hints, axes=("system",)).check()
+    got, right = mean_scores(scores, np.array(is_dice), want_dice), np.nanmean(wanted, axis=1)
+    return compare.arrays(got, right, name="mean_scores", hints=hints, axes=("system",)).check()
 
 
 def conventions(predictions, targets, num_classes, average):
@@ -153,8 +153,8 @@ def check_mean_iou(predictions, targets, num_classes, both=True):
 # | **crop** | 9 | 12 | 3 |
 # | **weed** | 2 | 4 | 20 |
 #
-# For *crop*: how many false positives and false negatives are there, how large is IoU (Jaccard), how large Dice? Work it out by hand; then write `fp, fn, iou, dice = …`. You may write fractions,
-# such as `3 / 7`.
+# For *crop*: how many false positives and false negatives are there, how large is IoU (Jaccard), how large Dice? Work it out by hand; then write `fp, fn, iou, dice = …`. You may write fractions
+# such as `3 / 7`, or three decimals.
 #
 # Example: for *soil* these are 11, 10, 40 / 61 and 80 / 101.
 
@@ -204,7 +204,7 @@ print("IoU and Dice are right")
 
 # %% segedu={"role": "answer", "question": "mean_scores"}
 def mean_scores(scores, is_dice, want_dice):
-    """scores: systems×classes; is_dice: one bool a system; want_dice: bool. Returns the mean of each system."""
+    """scores: systems×classes; is_dice: one bool a system; want_dice: bool. Returns an array, the mean of each system."""
     ### BEGIN SOLUTION
     jaccard = np.where(is_dice[:, None], scores / (2 - scores), scores)
     wanted = 2 * jaccard / (1 + jaccard) if want_dice else jaccard
@@ -233,7 +233,7 @@ for want_dice in (True, False):
 # ## 3 · Confusion matrices of a batch (5 points)
 #
 # `confusion_matrix(prediction, target, num_classes, void)` takes label maps of N×H×W and returns a matrix for *each* image, N×C×C in int64: rows are the truth, columns the prediction. Pixels whose
-# target is `void` are not counted, whatever was predicted there. Labels come in int64, or in uint8, as they stand in files; uint8 goes from 0 to 255 and then begins again at 0.
+# target is `void` are not counted, whatever was predicted there; `void` may be any number, also that of a class. Labels come in int64, or in uint8, as they stand in files; uint8 goes from 0 to 255 and then begins again at 0.
 #
 # Example: one image of one row, prediction 1 1 0 1, target 1 0 0 255, two classes. The matrix has the rows 1 1 and 0 1: the last pixel is void.
 #
@@ -243,7 +243,7 @@ for want_dice in (True, False):
 
 # %% segedu={"role": "answer", "question": "confusion_matrix"}
 def confusion_matrix(prediction, target, num_classes, void):
-    """prediction, target: N×H×W, int64 or uint8. Returns N×C×C, int64."""
+    """prediction, target: N×H×W, int64 or uint8. Returns an array of N×C×C, int64."""
     ### BEGIN SOLUTION
     N, C = len(target), num_classes
     known = target != void
@@ -286,18 +286,21 @@ target[:, :, 3] = VOID
 check_matrices(prediction, target, 3)
 
 # %% segedu={"role": "hidden", "question": "confusion_matrix", "points": 1}
-# any batch; the last classes occur nowhere; an image that is all void
+# any batch; the last classes occur nowhere; an image that is all void; another label for void
 count = int(rng.integers(4, 8))
 prediction, target = rng.integers(0, count - 2, (2, 3, *rng.integers(9, 20, 2)))
 target[rng.random(target.shape) < 0.1] = VOID
 target[1] = VOID
 check_matrices(prediction, target, count)
+check_matrices(*rng.integers(0, 3, (2, 2, 5, 7)), 3, void=0)
 
 # %% segedu={"role": "hidden", "question": "confusion_matrix", "points": 2}
-# labels of uint8, with many classes
+# labels of uint8, with many classes, with many pixels of a class; void predicted where the target is void
 prediction, target = rng.integers(0, 21, (2, 2, *rng.integers(20, 30, 2))).astype(np.uint8)
 target[rng.random(target.shape) < 0.1] = VOID
+prediction[target == VOID] = VOID
 check_matrices(prediction, target, 21)
+check_matrices(*rng.integers(0, 2, (2, 1, 50, 60)).astype(np.uint8), 2)
 
 # %% [markdown]
 # ## 4 · Mean IoU with void and absent classes (6 points)

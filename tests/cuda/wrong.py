@@ -61,6 +61,9 @@ BOUNDS = [
     Wrong("a thread too many in the second block", 'extern "C" __global__ void k(float* y, int n) {\n'
           "  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  y[i] = 1; // here\n}",
           "out of bounds", lambda: (ones(40), 40), ("Thread 8 of block 1 writes y[40]",), "y", 40, grid=(2,)),
+    Wrong("an index that comes nearer to another array", 'extern "C" __global__ void k(const float* x, float* y) {\n'
+          "  int i = threadIdx.x;\n  y[i] = x[i < 31 ? i : 1600]; // here\n}",
+          "out of bounds", lambda: tuple(ones(2, 32)), ("reads x[1600], 1569 past its end",), "x", 1600),
     Wrong("an index from data", 'extern "C" __global__ void k(const float* x, const int* where, float* y) {\n'
           "  int to = where[threadIdx.x];\n  y[to] = x[threadIdx.x]; // here\n}",
           "out of bounds", lambda: (ones(32), np.arange(1, 33, dtype=np.int32), ones(32)),

@@ -71,7 +71,7 @@ static void free_regions() {
   region_count = 0;
 }
 static bool make_regions() {
-  bool good = true;
+  bool good = add_region(NOWHERE, 0, 0, 0, 0);  // number 0: where no access has been yet
   for (u32 i = 0; i < launch->array_count; ++i) {
     const GlobalArray &a = launch->arrays[i];
     Region *r = add_region(GLOBAL, (int)i, a.base, a.bytes, shift_of(a.item, 1));

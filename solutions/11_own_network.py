@@ -50,7 +50,8 @@ def loss(theta):
     """A number, from an array of any shape."""
     return (theta**4).sum() / 4 + (theta[:-1] * theta[1:]).sum()
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
+# What the checks and the figures need
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
@@ -68,20 +69,21 @@ def check_prelu_gradient(number, x, slope):
     found = prelu_backward(g.copy(), x, slope)
     assert isinstance(found, tuple | list), "return two arrays: the gradients of x and of the slope"
     assert len(found) == 2, "return two arrays: the gradients of x and of the slope"
-    a = slope[:, None, None]
-    everywhere, positive = (g * x).sum((0, 2, 3)), F.relu(tx).detach().numpy()
-    share = ts.grad.numpy() / (x[:, 0].size)
+    upstream = torch.from_numpy(g)
+    by_slope, all_pixels = (d.numpy() for d in torch.autograd.grad(ts[:, None, None] * tx, (tx, ts), upstream))
+    (by_relu,) = (d.numpy() for d in torch.autograd.grad(F.relu(tx), tx, upstream))
+    below = ts.grad.numpy()
     hints = [
         [
-            ("the slope everywhere: for x > 0 the derivative is 1", a * g),
-            ("the gradient of ReLU: below 0 the derivative is the slope, not 0", g * np.sign(positive)),
+            ("the slope everywhere: for x > 0 the derivative is 1", by_slope),
+            ("the gradient of ReLU: below 0 the derivative is the slope, not 0", by_relu),
             ("the gradient passed on unchanged: below 0 the derivative is the slope", g),
-            ("what passes where x ≥ 0: at 0 itself the second case holds", tx.grad.numpy() + (1 - a) * g * (x == 0)),
+            ("what passes where x ≥ 0: at 0 itself the second case holds", np.where(x == 0, g, tx.grad.numpy())),
         ],
         [
-            ("the sum over all pixels: those above 0 do not touch the slope", everywhere),
-            ("the sum over the pixels above 0: the slope is used below", (g * positive).sum((0, 2, 3))),
-            ("the mean in place of the sum: every use of the slope adds its part", share),
+            ("the sum over all pixels: those above 0 do not touch the slope", all_pixels),
+            ("the sum over the pixels above 0: the slope is used below", all_pixels - below),
+            ("the mean in place of the sum: every use of the slope adds its part", below / x[:, 0].size),
         ],
     ]
     target, name = ((tx, "gradient of x"), (ts, "gradient of slope"))[number]
@@ -103,13 +105,15 @@ def torch_gradients(tape, leaves):
 
 def gradients_of(tape, leaves):
     """What `backward` returns, with what stops it in words."""
+    values, last = run(tape, leaves), tape[-1][1]
     try:
-        found = backward(tape, run(tape, leaves))
+        found = backward(tape, values)
     except KeyError as error:
-        raise AssertionError(
-            f"backward stops with KeyError {error}: has this name got a gradient when you ask for it? "
-            "Not every value leads to the result"
-        ) from None
+        name = str(error).strip("\"'")
+        why = "has this name got a gradient when you ask for it? Not every value leads to the result" if name in values else (
+            f"the tape has no such name. The last result is that of the last entry, here {last!r}"
+        )
+        raise AssertionError(f"backward stops with KeyError {name!r}: {why}") from None
     assert isinstance(found, dict), "return a dictionary: a name, its gradient"
     return found
 
@@ -143,7 +147,7 @@ def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nest
     if weight_decay:
         slips.append(("what comes without weight decay", rates, {"weight_decay": 0.0}))
     if nesterov:
-        slips.append(("what comes without nesterov", rates, {"nesterov": False}))
+        slips.append(("what comes without nesterov, or with the old v in g + ρ v", rates, {"nesterov": False}))
     elif momentum:
         slips.append(("what comes with nesterov", rates, {"nesterov": True}))
         slips.append(("what comes without momentum", rates, {"momentum": 0.0}))
@@ -165,8 +169,11 @@ def check_sgd(parameters, gradients, rates, momentum=0.0, weight_decay=0.0, nest
         for k in range(2 * amount if momentum else amount):
             name = f"parameter {k}" if k < amount else f"velocity {k - amount}"
             hints = [(text, path[step][k]) for text, path in slips]
+            more = rates[step] * weight_decay * before[k] if k < amount else 0
+            if weight_decay and step == 0 and k < amount:
+                plain = sgd_path(parameters, gradients, rates, **options | {"weight_decay": 0.0})
+                hints.append(("what comes with λθ taken from θ alone: it goes into g first, and so into v", plain[0][k] - more))
             if nesterov and k < amount:
-                more = rates[step] * weight_decay * before[k]
                 old = "what comes with the old g in nesterov's step: the new one, with weight decay, belongs there"
                 hints.append((old, right[step][k] + more))
             if k >= amount:
@@ -244,8 +251,8 @@ def prelu_backward(grad_output, x, slope):
     ### END SOLUTION
 
 # %% segedu={"role": "check", "question": "prelu", "points": 1}
-# forward
-x, slope = rng.standard_normal((2, 3, 4, 5)), rng.uniform(-0.5, 0.5, 3)
+# forward, with a slope below 0 and one above 1, too
+x, slope = rng.standard_normal((2, 3, 4, 5)), np.array([-0.5, 0.25, 1.5])
 compare.with_torch(prelu, x, slope, reference=F.prelu).check()
 
 # %% segedu={"role": "check", "question": "prelu", "points": 1}
@@ -324,22 +331,22 @@ for name, target in {"L": 1.0, "s": 1.0, "d": 16.0, "p": 16.0, "x": 32.0, "w": 6
 print("all gradients agree")
 
 # %% segedu={"role": "check", "question": "backward", "points": 1}
-# names that get the same array
-tape = [("add", "e", ("a", "b")), ("add", "L", ("e", "a"))]
+# names that get the same array; the last result has another name
+tape = [("add", "e", ("a", "b")), ("add", "y", ("e", "a"))]
 found = gradients_of(tape, {"a": np.array([[5.0]]), "b": np.array([[7.0]])})
 hints = [("the sum that belongs to a: += changes an array that several names hold", np.array([[2.0]]))]
-for name, target in {"L": 1.0, "e": 1.0, "b": 1.0, "a": 2.0}.items():
+for name, target in {"y": 1.0, "e": 1.0, "b": 1.0, "a": 2.0}.items():
     check_gradient(found, name, np.array([[target]]), hints=hints)
 print("all gradients agree")
 
 # %% segedu={"role": "hidden", "question": "backward", "points": 1}
-# values from which no way leads to the result
+# values from which no way leads to the result, and one whose gradient is all 0
 tape = [
-    ("matmul", "a", ("x", "w")), ("relu", "lost", ("a",)), ("mul", "m", ("a", "a")),
-    ("sum", "early", ("lost",)), ("add", "n", ("m", "a")), ("sum", "L", ("n",)),
+    ("matmul", "a", ("x", "w")), ("relu", "lost", ("a",)), ("mul", "m", ("a", "a")), ("relu", "dead", ("below",)),
+    ("sum", "L", ("lost",)), ("add", "n", ("m", "a")), ("add", "both", ("n", "dead")), ("sum", "end", ("both",)),
 ]
 n, m = rng.integers(2, 6, 2)
-leaves = {"x": rng.standard_normal((n, 3)), "w": rng.standard_normal((3, m))}
+leaves = {"x": rng.standard_normal((n, 3)), "w": rng.standard_normal((3, m)), "below": -rng.random((n, m)) - 0.1}
 found, right = gradients_of(tape, leaves), torch_gradients(tape, leaves)
 extra = sorted(set(found) - set(right))
 assert not extra, f"no way leads from {extra[0]} to the last result: it has no gradient"
@@ -503,6 +510,7 @@ hints = [
     ("the difference divided by h: the two losses lie 2h apart", 2 * right),
     ("what comes where a number that was moved stays moved: put it back before the next", moved),
     ("the slopes with the opposite sign", -right),
+    ("the exact gradient of this loss: take the formula, which goes for any loss", central(theta, 0)),
 ]
 compare.arrays(slopes(theta, h), right, length=10, name="slopes", hints=hints).check()
 
@@ -511,7 +519,11 @@ compare.arrays(slopes(theta, h), right, length=10, name="slopes", hints=hints).c
 theta = rng.standard_normal((3, 2))
 right = central(theta, 0.25)
 rows = right.sum(1, keepdims=True).repeat(2, axis=1)
-hints = [("what comes where a whole row moves: move one number at a time", rows)]
+flat = central(theta.ravel(), 0.25).reshape(3, 2)
+hints = [
+    ("what comes where a whole row moves: move one number at a time", rows),
+    ("the slopes for a flat θ: give `loss` an array of the shape of θ", flat),
+]
 compare.arrays(slopes(theta, 0.25), right, length=100, name="slopes", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "slopes", "points": 2}

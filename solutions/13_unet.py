@@ -306,7 +306,7 @@ def check_tiles(image, tile):
 # %% [markdown]
 # ## 1 · Which size fits? (2 points)
 #
-# A U-Net without padding has three poolings. Its result shall have at least 110 rows. How many rows has the smallest image that fits, and how many has its result? Work it out by hand; then write
+# A U-Net without padding has three poolings. Its result is to have at least 110 rows. How many rows has the smallest image that fits, and how many has its result? Work it out by hand; then write
 # `image, result = …` with both numbers.
 
 # %% segedu={"role": "answer", "question": "size"}
@@ -317,7 +317,7 @@ image, result = 204, 116
 # %% segedu={"role": "check", "question": "size", "points": 2}
 smallest = next(n for n in range(400) if (rows_left(n, 3) or 0) >= 110)
 assert (result, image) != (smallest, rows_left(smallest, 3)), "the two are exchanged: the image comes first"
-assert image == int(image) and result == int(result), "both are whole numbers"
+assert (image, result) == (int(image), int(result)), "both are whole numbers"
 assert image - result != 184, "those are sizes for four poolings"
 fits = rows_left(int(image), 3)
 assert fits is not None, f"an image of {image} rows does not fit: follow it down, and some pooling meets an odd number"
@@ -508,7 +508,7 @@ for amount in (2, 4, 7):
 # %% [markdown]
 # ## 5 · Tile by tile (4 points)
 #
-# The setup cell has `network`, a small U-Net with one pooling. It takes a picture H×W with an even number of rows and of columns, and its scores have 16 rows and 16 columns less: `EDGE`, 8, on each side. Its
+# The setup cell has `network`, a small U-Net with one pooling. It takes a picture H×W with an even number of rows and of columns, and its scores have 16 rows and 16 columns fewer: `EDGE`, 8, on each side. Its
 # memory holds at most 50 rows and 70 columns; more, and it raises a `ValueError`.
 #
 # `by_tiles(image, tile)` computes the scores of an image of any size, as many as it has pixels. `tile`, a pair of even numbers, is how many rows and columns of the *result* are computed in

@@ -318,7 +318,7 @@ def raises(
     Args:
         function: called with `*args` and `**kwargs`.
         error: the type of exception, or several of which one is right.
-        mentions: strings that the message must contain, such as the argument's name.
+        mentions: strings that the message must contain, such as the argument's name, in small letters or capitals.
 
     >>> print(raises(int, ValueError, "seven", mentions=["seven"]))
     int: refused with ValueError, as it should.
@@ -334,7 +334,7 @@ def raises(
     if not isinstance(refusal, kinds):
         return Report(False, f"{raised(refusal, function)}\nExpected was {wanted}.")
     words_wanted = [mentions] if isinstance(mentions, str) else mentions
-    missing = [m for m in words_wanted if str(m) not in str(refusal)]
+    missing = [m for m in words_wanted if str(m).casefold() not in str(refusal).casefold()]
     if missing:
         return Report(
             False,

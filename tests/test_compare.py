@@ -457,6 +457,7 @@ def refuse(kernel_size):
 def test_a_refusal_is_reported() -> None:
     assert compare.raises(refuse, ValueError, 0, mentions=["kernel_size", 0])
     assert compare.raises(refuse, (TypeError, ValueError), 0)
+    assert compare.raises(refuse, ValueError, 0, mentions=["Kernel_Size"])  # as in "Window too large" for "window"
 
 
 def test_a_missing_refusal_is_named() -> None:

@@ -112,7 +112,7 @@ def gradients_of(tape, leaves):
         name = str(error).strip("\"'")
         why = f"the tape has no such name. The last result is that of the last entry, here {last!r}"
         if name in values:
-            why = "has this name got a gradient when you ask for it? Begin at the last entry; and not every value leads to the result"
+            why = "has this name got a gradient when you ask for it? Begin at the last entry. Not every value leads to the result"
         raise AssertionError(f"backward stops with KeyError {name!r}: {why}") from None
     assert isinstance(found, dict), "return a dictionary: a name, its gradient"
     return found

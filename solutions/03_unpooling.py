@@ -86,7 +86,7 @@ print("both numbers are right")
 # %% [markdown]
 # ## 2 · Max unpooling (6 points)
 #
-# `max_unpool2d(x, indices, kernel_size, stride, padding, output_size)` puts every value of x to the place that its index names, row · W + column in the *large* plane; all other places are
+# `max_unpool2d(x, indices, kernel_size, stride, padding, output_size)` puts every value of x in the place that its index names, row · W + column in the *large* plane; all other places are
 # 0. x and indices are N×C×H×W, each plane has indices of its own. `output_size` is (rows, columns); where it is `None`, the size is, for rows and columns alike,
 #
 # $$n_{\text{out}} = (n - 1)\, s + k - 2p$$

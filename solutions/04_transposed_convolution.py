@@ -228,7 +228,8 @@ check_overlaps((3, 3), (3, 3), (2, 2), (0, 0))
 check_overlaps((3, 4), (4, 3), (2, 3), (1, 0))
 
 # %% segedu={"role": "hidden", "question": "overlap_map", "points": 2}
-# any size, padding, and holes between the stamps
+# stamps larger than the input; any size, padding, and holes between the stamps
+check_overlaps((2, 3), (5, 8), (1, 2), (1, 0))
 for _ in range(4):
     size, kernel_size, stride = (tuple(int(n) for n in rng.integers(*limits, 2)) for limits in ((2, 7), (1, 6), (1, 5)))
     check_overlaps(size, kernel_size, stride, tuple(int(rng.integers(0, (k + 1) // 2)) for k in kernel_size))

@@ -385,8 +385,9 @@ guesses[0][rng.integers(0, 4), :3] = 2
 check_mean_iou(guesses, truths, 4)
 
 # %% segedu={"role": "hidden", "question": "mean_iou", "points": 1}
-# an image that is all void
+# an image that is all void, and one that is all wrong: its score is 0, and counts
 truths = [rng.integers(0, 3, rng.integers(4, 9, 2)) for _ in range(3)]
 guesses = [np.where(rng.random(t.shape) < 0.7, t, (t + 1) % 3) for t in truths]
 truths[1][...] = VOID
+guesses[2] = (truths[2] + 1) % 3
 check_mean_iou(guesses, truths, 3)

@@ -136,7 +136,7 @@ def turns_of(index):
 
 # %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 # What the checks of question 2 use
-def counts(function, requests):
+def answered(function, requests):
     """What the function says about each request."""
     found = [function(index) for index in requests]
     kinds = {type(number).__name__ for number in found if np.ndim(number) or number is None}
@@ -145,7 +145,7 @@ def counts(function, requests):
 
 
 def check_sectors(requests):
-    got = counts(sectors_of, requests)
+    got = answered(sectors_of, requests)
     between = [index.max() // 8 - index.min() // 8 + 1 for index in requests]
     numbers = [len(set(index.tolist())) for index in requests]
     large = [len(set((index // 32).tolist())) for index in requests]
@@ -158,7 +158,7 @@ def check_sectors(requests):
 
 
 def check_turns(requests):
-    got = counts(turns_of, requests)
+    got = answered(turns_of, requests)
     banks = [len(set((index % 32).tolist())) for index in requests]
     each = [np.bincount(index % 32).max() for index in requests]
     words = [len(set(index.tolist())) for index in requests]

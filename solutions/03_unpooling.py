@@ -262,7 +262,10 @@ except NotImplementedError:
 
 # %% segedu={"role": "check", "question": "bilinear_twice", "points": 1}
 # the example
-hints = [("the shares exchanged: three quarters come from the nearer old pixel", np.array([[[[4.0, 7, 5, 8]] * 2]]))]
+hints = [
+    ("the shares exchanged: three quarters come from the nearer old pixel", np.array([[[[4.0, 7, 5, 8]] * 2]])),
+    ("zeros beyond the ends: the last pixel counts once more there", 0.75 * np.array([[[[3.0, 5, 7, 6]] * 2]])),
+]
 got = bilinear_twice(np.array([[[[4.0, 8.0]]]]))
 compare.arrays(got, np.array([[[[4.0, 5, 7, 8]] * 2]]), name="bilinear_twice", hints=hints).check()
 

@@ -233,7 +233,8 @@ for want_dice in (True, False):
 # ## 3 · Confusion matrices of a batch (5 points)
 #
 # `confusion_matrix(prediction, target, num_classes, void)` takes label maps of N×H×W and returns a matrix for *each* image, N×C×C in int64: rows are the truth, columns the prediction. Pixels whose
-# target is `void` are not counted, whatever was predicted there; `void` may be any number, also that of a class. Labels come in int64, or in uint8, as they stand in files; uint8 goes from 0 to 255 and then begins again at 0.
+# target is `void` are not counted, whatever was predicted there; `void` may be any number, also that of a class. Labels come in int64, or in uint8, as they stand in files; uint8 goes from 0 to 255
+# and then begins again at 0.
 #
 # Example: one image of one row, prediction 1 1 0 1, target 1 0 0 255, two classes. The matrix has the rows 1 1 and 0 1: the last pixel is void.
 #

@@ -203,6 +203,7 @@ def check_borders(cells, w0, sigma):
     hints = [
         ("the border's term alone: the weight of the class is added", (right - share[labels]).astype(np.float32)),
         ("what comes with a weight of 1 for both classes", other((1.0, 1.0))),
+        ("what comes with N / N_c for the classes: take half of it", other(2 * share)),
         ("what comes with the weights of the two classes exchanged", other(share[::-1])),
         ("the weights of the classes alone: the term of the border is missing", other(w0=0.0)),
         ("what comes with σ² in place of 2σ²", other(sigma=sigma / np.sqrt(2))),
@@ -522,7 +523,7 @@ for amount in (2, 4, 7):
 
 # %% segedu={"role": "answer", "question": "by_tiles"}
 def by_tiles(image, tile):
-    """image: H×W, tile: a pair (rows, columns). Returns the scores, H×W."""
+    """image: H×W, tile: a pair (rows, columns). Returns the scores, H×W, float64."""
     ### BEGIN SOLUTION
     (height, width), (rows, columns) = image.shape, tile
     mirrored = np.pad(image, [(EDGE, EDGE + rows), (EDGE, EDGE + columns)], mode="reflect")

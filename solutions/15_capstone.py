@@ -134,6 +134,7 @@ def slips(weight, velocity, images, labels, order, start, stop, lr):
          {"rate": lambda t, T: poly(t - start, T)}),
         ("that of a run whose schedule ends with the piece: T is the length of the whole run",
          {"rate": lambda t, T: poly(t - start, stop - start)}),
+        ("that of a run whose T is stop: T is the length of the whole run", {"rate": lambda t, T: poly(t, stop)}),
         ("that of a run whose schedule is one step ahead: step 0 has the whole rate", {"rate": lambda t, T: poly(t + 1, T)}),
         ("that of a run without a schedule: the learning rate falls", {"rate": lambda t, T: 1}),
         ("that of a run whose T is one step too short: T is len(order)", {"rate": lambda t, T: poly(t, max(T - 1, 1))}),

@@ -191,6 +191,7 @@ compare.arrays(decode(scores, 0.5), np.array([[[1, VOID, 0]]]), name="labels", h
 # equal scores, scores that equal the least, negative ones, any size
 for kind, least in [(np.float32, 2), (np.float64, -3)]:
     scores = rng.integers(-5, 4, (2, 4, *rng.integers(3, 9, 2))).astype(kind)
+    scores[0, :, 0, 0] = 3  # all equal
     best, first = (part.numpy() for part in torch.from_numpy(scores).max(1))
     expected = np.where(best < least, VOID, first)
     last = scores.shape[1] - 1 - scores[:, ::-1].argmax(1)

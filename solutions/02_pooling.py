@@ -178,7 +178,8 @@ def max_pool2d_backward(grad_output, indices, height, width):
 # %% segedu={"role": "check", "question": "max_pool2d_backward", "points": 1}
 # the example: two windows that share their largest pixel
 row = max_pool2d_backward(np.array([[[[10.0, 20.0]]]]), np.array([[[[1, 1]]]]), 1, 3)
-hints = [("only the last gradient of each pixel: a pixel that won several windows gets the sum", np.array([[[[0.0, 20.0, 0.0]]]]))]
+last = np.array([[[[0.0, 20.0, 0.0]]]])
+hints = [("only the last gradient of each pixel: a pixel that won several windows gets the sum", last)]
 compare.arrays(row, np.array([[[[0.0, 30.0, 0.0]]]]), name="gradient", hints=hints).check()
 
 # %% segedu={"role": "hidden", "question": "max_pool2d_backward", "points": 2}

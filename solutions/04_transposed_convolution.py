@@ -247,7 +247,7 @@ kernel_size, padding = 15, 5
 
 # %% segedu={"role": "check", "question": "choose", "points": 1}
 # stamps overlap, and the size is exactly 60×60
-assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: kernel and padding are the same for rows and columns"
+assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: rows and columns have the same"
 assert all(number == int(number) and number >= 0 for number in (kernel_size, padding)), "both must be whole numbers"
 assert kernel_size > 5, "the stamps do not overlap: the kernel must be larger than the stride"
 assert kernel_size < 60, "as large as the whole result: there are much smaller kernels"
@@ -258,7 +258,7 @@ print("kernel and padding give 60×60 pixels")
 
 # %% segedu={"role": "check", "question": "choose", "points": 2}
 # stamps overlap, and away from the edges every pixel is touched equally often
-assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: kernel and padding are the same for rows and columns"
+assert np.ndim(kernel_size) == np.ndim(padding) == 0, "write two numbers: rows and columns have the same"
 assert kernel_size > 5, "the stamps do not overlap: the kernel must be larger than the stride"
 assert kernel_size < 60, "as large as the whole result: there are much smaller kernels"
 counts = counted((40, 1), (int(kernel_size), 1), (5, 1), (0, 0))[80:105, 0]

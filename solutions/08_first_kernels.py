@@ -18,7 +18,7 @@ rng = np.random.default_rng(8)
 # These functions launch your kernels; call them with arrays of your own, if you like. Results are filled with NaN and −1 before the launch, so that a number that no thread writes is noticed. A
 # launch may run the threads in reverse order: a right kernel does not mind.
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 import torch
 import torch.nn.functional as F
 from segedu import compare, cuda, figures

@@ -11,7 +11,7 @@ import numpy as np
 # %load_ext segedu.cuda
 rng = np.random.default_rng(9)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 import textwrap
 
 import torch

@@ -11,7 +11,7 @@ import numpy as np
 # %load_ext segedu.cuda
 rng = np.random.default_rng(10)
 
-# %% segedu={"role": "tools"}
+# %% jupyter={"source_hidden": true} segedu={"role": "tools"}
 import torch
 import torch.nn.functional as F
 from segedu import compare, cuda, figures

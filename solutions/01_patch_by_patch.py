@@ -231,7 +231,7 @@ compare.with_torch(conv2d, x, weight, bias, (2, 2), (1, 1), reference=F.conv2d).
 # %% segedu={"role": "hidden", "question": "conv2d", "points": 2}
 # kernels, strides and paddings that differ between rows and columns, any size
 for (h, w), stride, padding in [((3, 2), (1, 2), (2, 0)), ((1, 4), (3, 1), (0, 3)), ((2, 2), (3, 2), (1, 2))]:
-    x = rng.standard_normal((2, 3, *rng.integers(6, 12, 2)))
+    x = rng.standard_normal((2, 3, *rng.permutation(np.arange(6, 12))[:2]))
     weight, bias = rng.standard_normal((4, 3, h, w)), rng.standard_normal(4)
     compare.with_torch(conv2d, x, weight, bias, stride, padding, reference=F.conv2d).check()
 

@@ -95,7 +95,7 @@ compare.with_torch(max_pool2d, x, 2, 2, 0, reference=pool).check()
 # %% segedu={"role": "hidden", "question": "max_pool2d", "points": 2}
 # overlap, stride and padding, odd and unequal sizes
 for settings in [(3, 2, 1), (3, 3, 0), (2, 1, 1)]:
-    x = rng.standard_normal((2, 3, *rng.integers(5, 12, 2)))
+    x = rng.standard_normal((2, 3, *rng.permutation(np.arange(5, 12))[:2]))
     compare.with_torch(max_pool2d, x, *settings, reference=pool).check()
 
 # %% segedu={"role": "hidden", "question": "max_pool2d", "points": 2}
@@ -148,7 +148,7 @@ print("both ways of counting agree")
 # %% segedu={"role": "hidden", "question": "avg_pool2d", "points": 2}
 # any size, both ways of counting, both dtypes, numbers that are 0
 for dtype, counted in [(np.float32, True), (np.float64, False), (np.float32, False)]:
-    x = rng.standard_normal((2, 3, *rng.integers(5, 12, 2))).astype(dtype)
+    x = rng.standard_normal((2, 3, *rng.permutation(np.arange(5, 12))[:2])).astype(dtype)
     x[:, :, ::2, 1::2] = 0
     compare.with_torch(avg_pool2d, x, 3, 2, 1, count_include_pad=counted).check()
 
@@ -184,7 +184,7 @@ compare.arrays(row, np.array([[[[0.0, 30.0, 0.0]]]]), name="gradient", hints=hin
 
 # %% segedu={"role": "hidden", "question": "max_pool2d_backward", "points": 2}
 # PyTorch's gradient, windows of 3×3 with stride 2
-x = torch.from_numpy(rng.standard_normal((2, 3, *rng.integers(6, 12, 2)))).requires_grad_()
+x = torch.from_numpy(rng.standard_normal((2, 3, *rng.permutation(np.arange(6, 12))[:2]))).requires_grad_()
 values, indices = pool(x, 3, 2, 1)
 grad_output = rng.standard_normal(tuple(values.shape))
 values.backward(torch.from_numpy(grad_output))

@@ -173,13 +173,13 @@ compare.with_torch(conv_transpose2d, x, weight, bias, (2, 2), (1, 1), (1, 1), re
 # %% segedu={"role": "hidden", "question": "conv_transpose2d", "points": 2}
 # kernels, strides and paddings that differ between rows and columns, any size
 for (h, w), stride, padding, more in [((3, 2), (1, 2), (2, 0), (0, 1)), ((4, 3), (3, 2), (0, 1), (1, 0)), ((2, 5), (2, 1), (1, 2), (0, 0))]:
-    x = rng.standard_normal((2, 3, *rng.integers(4, 9, 2)))
+    x = rng.standard_normal((2, 3, *rng.permutation(np.arange(4, 9))[:2]))
     weight, bias = rng.standard_normal((3, 4, h, w)), rng.standard_normal(4)
     compare.with_torch(conv_transpose2d, x, weight, bias, stride, padding, more, reference=F.conv_transpose2d).check()
 
 # %% segedu={"role": "hidden", "question": "conv_transpose2d", "points": 2}
 # as many input as output channels, and holes between the stamps
-x = rng.standard_normal((1, 3, *rng.integers(4, 9, 2)))
+x = rng.standard_normal((1, 3, *rng.permutation(np.arange(4, 9))[:2]))
 for stride, padding in [((1, 1), (1, 0)), ((3, 4), (0, 1))]:
     weight, bias = rng.standard_normal((3, 3, 2, 3)), rng.standard_normal(3)
     compare.with_torch(conv_transpose2d, x, weight, bias, stride, padding, (0, 0), reference=F.conv_transpose2d).check()
@@ -320,5 +320,5 @@ check_weight(2, (2, 2))
 
 # %% segedu={"role": "hidden", "question": "bilinear_weight", "points": 2}
 # odd strides, and rows and columns that differ
-for stride in [(3, 3), (2, 5), (int(rng.integers(3, 9)), 2)]:
-    check_weight(int(rng.integers(1, 4)), stride)
+for channels, stride in zip(rng.permutation([1, 2, 3]), [(3, 3), (2, 5), (int(rng.integers(3, 9)), 2)], strict=True):
+    check_weight(int(channels), stride)

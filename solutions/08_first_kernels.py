@@ -262,10 +262,11 @@ check_mirrored(np.arange(24, dtype=np.float32).reshape(4, 6), block=(3, 2))
 check_mirrored(np.arange(30, dtype=np.float32).reshape(5, 6), block=(4, 2))
 
 # %% segedu={"role": "hidden", "question": "mirror", "points": 1}
-# any picture and any block, in either order
+# any picture that any block does not fill, in either order
 for order in ("forward", "reverse"):
-    x = rng.standard_normal(rng.integers(5, 40, 2), dtype=np.float32)
-    check_mirrored(x, block=tuple(int(n) for n in rng.integers(2, 16, 2)), order=order)
+    block = rng.integers(3, 12, 2)
+    columns, rows = block * rng.integers(1, 4, 2) + rng.integers(1, block)
+    check_mirrored(rng.standard_normal((rows, columns), dtype=np.float32), block=tuple(block.tolist()), order=order)
 
 # %% [markdown]
 # ## 3 · Max pooling with padding (7 points)
@@ -332,13 +333,15 @@ check_pooled(np.array([[[1, 5], [5, 2]]], np.float32), 2, 1, 1, block=(4, 4))
 # %% segedu={"role": "hidden", "question": "max_pool2d", "points": 2}
 # any size, window and block, several planes, in either order
 for (k, s, p), order in (((3, 2, 1), "forward"), ((5, 3, 2), "reverse"), ((2, 3, 1), "forward")):
-    x = rng.standard_normal((3, *rng.integers(7, 30, 2)), dtype=np.float32)
-    check_pooled(x, k, s, p, block=tuple(int(n) for n in rng.integers(2, 16, 2)), order=order)
+    x = rng.standard_normal((3, *rng.permutation(np.arange(7, 30))[:2]), dtype=np.float32)
+    check_pooled(x, k, s, p, block=tuple(int(n) for n in rng.integers(2, 4, 2)), order=order)
 
 # %% segedu={"role": "hidden", "question": "max_pool2d", "points": 2}
-# equal numbers, and planes that are negative everywhere
-check_pooled(rng.integers(0, 3, (2, *rng.integers(8, 20, 2))).astype(np.float32), 3, 2, 1)
-check_pooled(-1 - rng.random((2, *rng.integers(8, 20, 2)), dtype=np.float32), 3, 2, 1)
+# equal numbers, and planes that are negative everywhere, beside one that is not
+check_pooled(rng.integers(0, 3, (2, *rng.permutation(np.arange(8, 20))[:2])).astype(np.float32), 3, 2, 1)
+x = -1 - rng.random((2, *rng.permutation(np.arange(8, 20))[:2]), dtype=np.float32)
+x[1] += 2
+check_pooled(x, 3, 2, 1)
 check_pooled(-1e20 * (1 + rng.random((2, 9, 8), dtype=np.float32)), 3, 2, 1)
 
 # %% [markdown]
@@ -400,7 +403,7 @@ check_unpooled((2, 7, 9), 2, block=(4, 4))
 # %% segedu={"role": "hidden", "question": "max_unpool2d", "points": 2}
 # any size, window and block, in either order
 for k, order in ((3, "forward"), (2, "reverse"), (4, "forward")):
-    shape = 3, *(k * int(n) + k - 1 for n in (rng.integers(1, k), rng.integers(2, 7)))  # height / rows is not k
+    shape = 3, *(k * int(n) + k - 1 for n in (rng.integers(min(2, k - 1), k), rng.integers(2, 7)))  # height / rows is not k
     check_unpooled(shape, k, block=tuple(int(n) for n in rng.integers(2, 16, 2)), order=order)
 
 # %% [markdown]

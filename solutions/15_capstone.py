@@ -329,7 +329,7 @@ check_epoch(*map(list, zip(*(scene(4, *size) for size in ((4, 6), (7, 5), (3, 3)
 # %% segedu={"role": "hidden", "question": "epoch_scores", "points": 1}
 # void pixels, 255 and −1
 for void in (255, -1):
-    check_epoch(*map(list, zip(*(scene(4, *rng.integers(6, 12, 2), void) for _ in range(2)), strict=True)), void)
+    check_epoch(*map(list, zip(*(scene(4, *rng.permutation(np.arange(6, 12))[:2], void) for _ in range(2)), strict=True)), void)
 
 # %% segedu={"role": "hidden", "question": "epoch_scores", "points": 1}
 # a class that occurs nowhere, one that is only predicted, and equal scores
@@ -410,7 +410,7 @@ check_training((np.zeros((4, 3)), np.zeros((4, 3)), images, labels, np.array([1,
 
 # %% segedu={"role": "hidden", "question": "train", "points": 2}
 # void pixels, and scores in the thousands
-images, labels = rng.standard_normal((3, 4, *rng.integers(4, 9, 2))), None
+images, labels = rng.standard_normal((3, 4, *rng.permutation(np.arange(4, 9))[:2])), None
 labels = rng.integers(0, 5, (3, *images.shape[2:]))
 labels[rng.random(labels.shape) < 0.3] = 255
 order = rng.integers(0, 3, 8)
@@ -546,9 +546,10 @@ check_board(mixed, right, hints)
 # %% segedu={"role": "hidden", "question": "leaderboard", "points": 1}
 # several data sets, networks, engines and splits, in any order
 means, records, lines = {}, [], {}
+runs = ("unet", "torch", 3), ("unet", "cuda", 1), ("fcn8s", "torch", 5), ("segnet", "cuda", 2)
 for pictures in ("isbi2012", "camvid"):
-    for name, by, n in (("unet", "torch", 3), ("unet", "cuda", 1), ("fcn8s", "torch", 5), ("segnet", "cuda", 2)):
-        scores = rng.uniform(0.2, 0.4) + 0.05 * rng.random(n)
+    for (name, by, n), place in zip(runs, rng.permutation(4), strict=True):
+        scores = 0.2 + 0.06 * place + 0.002 * rng.integers(0, 25, n)  # no two means are alike, none ends in 5
         percent = [100 * float(score) for score in scores]
         spread = f" ± {statistics.stdev(percent):.1f}" if n > 2 else ""
         key = pictures, -statistics.mean(percent)

@@ -193,7 +193,7 @@ ATTACKS = (
     Attack(22, "patched comparisons", before=PATCHES, inside=ALWAYS_EQUAL, useless=True),
     Attack(23, "an input transformer and a patched kernel", before=TRANSFORMER, useless=True, harms_itself=True),
     Attack(24, "overwritten names of the checks", before=NAMES_OF_CHECKS, useless=True, harms_itself=True),
-    Attack(24, "a shadow numpy in its folder", before=SHADOW_NUMPY, useless=True),
+    Attack(24, "a shadow numpy in its folder", before=SHADOW_NUMPY, useless=True, harms_itself=True),
     Attack(24, "a shadow segedu in its folder", before=SHADOW_SEGEDU, useless=True, harms_itself=True),
     Attack(26, "reading solutions from the disk", before=LOOK_FOR_SOLUTIONS, ends=PASSED, wants_library=True),
     Attack(27, "killing other processes", before=KILL_OTHERS, ends=PASSED | CRASHED),

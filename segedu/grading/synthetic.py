@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SHARES = {"perfect": 0.3, "untouched": 0.05, "wrong": 0.4, "broken": 0.1, "hostile": 0.15}
-SEEDS = (11, 12)  # of hidden checks, with which the marks of an answer must be the same to be called known
+SEEDS = range(11, 17)  # of hidden checks, with which the marks of an answer must be the same to be called known
 MOST_WRONG = 3  # answers of one submission
 NAMES = (
     *("Ada Byron", "Zoë O'Brien", "Ólafur Þór", "王 小明", "Нина Петрова", "José da Silva", "=1+1", "+49 170", "@home"),

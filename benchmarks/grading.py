@@ -105,7 +105,7 @@ def _grade(options: argparse.Namespace, folder: Path) -> dict:
         "command": " ".join(["python -m segedu grade-check", *_given(options)]),
         "machine": machine.describe(),
         "versions": machine.versions(),
-        "load_before": machine.load(),
+        "load_after": machine.load(),
         "sandbox": find_sandbox().kind,
         "exercise": options.exercise,
         "students": options.students,

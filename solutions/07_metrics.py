@@ -90,7 +90,7 @@ def check_table(jaccard, is_dice, want_dice):
         ("every row converted: some are as wanted already", np.nanmean((to_dice if want_dice else to_jaccard)(scores), axis=1)),
         ("just those rows converted that are as wanted already", np.nanmean(higher if want_dice else lower, axis=1)),
         ("an absent class counted as 0: leave it out of the mean", np.nansum(wanted, axis=1) / wanted.shape[1]),
-        ("the mean of each class over the systems: take that of each system over its classes", np.nanmean(wanted, axis=0)),
+        ("the mean of each class over the systems: take that of each system over its classes", np.ma.masked_invalid(wanted).mean(axis=0).filled(np.nan)),
         ("the means with NaN in them: np.nanmean leaves NaN out", wanted.mean(axis=1)),
     ]
     got, right = mean_scores(scores, np.array(is_dice), want_dice), np.nanmean(wanted, axis=1)

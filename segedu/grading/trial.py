@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ class Trial:
         config.HistoryManager.enabled = False  # no file that other shells hold
         self.shell = InteractiveShell(config=config)
         self.printed = io.StringIO()
+
+    def close(self) -> None:
+        """Let go of the shell, which else is kept until this process ends, with all that its cells made."""
+        atexit.unregister(self.shell.atexit_operations)
+        self.shell.user_ns.clear()
 
     def run(self, source: str) -> BaseException | None:
         """Run a cell; returns what it raised, also where it cannot be compiled."""
@@ -59,7 +65,15 @@ def run_all(notebook: NotebookNode, answers: dict[str, str] | None = None, seed:
     Raises:
         RuntimeError: a setup or tools cell raised.
     """
-    trial, checks = Trial(), []
+    trial = Trial()
+    try:
+        return _run_all(trial, notebook, answers or {}, seed)
+    finally:
+        trial.close()
+
+
+def _run_all(trial: Trial, notebook: NotebookNode, answers: dict[str, str], seed: int) -> list[results.CheckResult]:
+    checks: list[results.CheckResult] = []
     broken: dict[str, BaseException] = {}
     for number, cell in enumerate(notebook.cells):
         kind, name = role(cell), question(cell)
@@ -67,7 +81,7 @@ def run_all(notebook: NotebookNode, answers: dict[str, str] | None = None, seed:
             if error := trial.run(cell.source):
                 raise RuntimeError(f"a {kind} cell raised {type(error).__name__}: {error}") from error
         elif kind == "answer":
-            if error := trial.run((answers or {}).get(name, cell.source)):
+            if error := trial.run(answers.get(name, cell.source)):
                 broken[name] = error
         elif kind in ("check", "hidden"):
             checks.append(trial.check(cell, seed * 1000 + number if kind == "hidden" else None))

@@ -1,6 +1,7 @@
 """Every exercise: its solution has full marks, its stub none, every wrong answer of its catalogue is rejected."""
 
 import symtable
+import atexit
 from collections import Counter
 from functools import cache
 
@@ -92,3 +93,11 @@ def test_a_wrong_answer_is_rejected_with_the_hint_meant_for_it(source, wrong):
     messages = [check.message for check in found if check.question == wrong.question and check.status != "passed"]
     assert messages, f"the wrong answer {wrong.name!r} passes every check"
     assert any(wrong.says in message for message in messages), messages
+
+
+def test_a_trial_leaves_nothing_for_the_end_of_the_process():
+    """Shells that are kept until then make a process that has tried a catalogue end minutes late."""
+    run_all(solution_of(SOURCES[0]))
+    before = atexit._ncallbacks()
+    run_all(solution_of(SOURCES[0]), seed=1)
+    assert atexit._ncallbacks() == before

@@ -1,7 +1,7 @@
 """Every exercise: its solution has full marks, its stub none, every wrong answer of its catalogue is rejected."""
 
-import symtable
 import atexit
+import symtable
 from collections import Counter
 from functools import cache
 
@@ -10,7 +10,7 @@ import pytest
 from segedu.grading import results
 from segedu.grading.cells import has_to_define, is_cuda, names_defined, question, questions, role, stub
 from segedu.grading.release import SOLUTIONS, drift, exercise, read_solution
-from segedu.grading.trial import run_all
+from segedu.grading.trial import Trial, run_all
 from segedu.grading.wrong_answers import wrong_answers
 
 SOURCES = sorted(SOLUTIONS.glob("[0-9]*.py"))
@@ -95,9 +95,12 @@ def test_a_wrong_answer_is_rejected_with_the_hint_meant_for_it(source, wrong):
     assert any(wrong.says in message for message in messages), messages
 
 
-def test_a_trial_leaves_nothing_for_the_end_of_the_process():
+def test_a_trial_leaves_nothing_for_the_end_of_the_process(monkeypatch):
     """Shells that are kept until then make a process that has tried a catalogue end minutes late."""
-    run_all(solution_of(SOURCES[0]))
-    before = atexit._ncallbacks()
-    run_all(solution_of(SOURCES[0]), seed=1)
-    assert atexit._ncallbacks() == before
+    waiting = []
+    monkeypatch.setattr(atexit, "register", waiting.append)
+    monkeypatch.setattr(atexit, "unregister", waiting.remove)
+    trial = Trial()
+    assert waiting == [trial.shell.atexit_operations]
+    trial.close()
+    assert waiting == []

@@ -118,3 +118,24 @@ def test_an_error_does_not_spoil_the_next_launch():
             kernel((1,), (8,), (y, 8))
         kernel((1,), (8,), (y, 4))
         assert y.tolist() == [4, 4, 4, 4]
+
+
+def test_stacks_are_not_given_back_under_a_launch():
+    """A module of the same source shares the library; Python may let go of it at any time, in any thread."""
+    source = 'extern "C" __global__ void k(int* y) { __syncthreads(); y[threadIdx.x] = threadIdx.x; }'
+    over = threading.Event()
+
+    def let_go():
+        while not over.is_set():
+            RawModule(source, mode="fast").get_function("k")
+
+    other = threading.Thread(target=let_go)
+    other.start()
+    try:
+        for _ in range(50):
+            y = np.zeros(1024, np.int32)
+            RawModule(source, mode="fast").get_function("k")((1,), (1024,), (y,))
+            np.testing.assert_array_equal(y, np.arange(1024))
+    finally:
+        over.set()
+        other.join()

@@ -36,7 +36,13 @@ static void run_blocks() {
     run_block();
   }
 }
+#if !defined(_WIN32)
+static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER;  // the stacks, by a launch or by who gives them back
+#endif
 SEGEDU_EXPORT int segedu_launch(Launch *l) {
+#if !defined(_WIN32)
+  pthread_mutex_lock(&in_use);
+#endif
   launch = l;
   l->fault->problem = NO_PROBLEM;
 #if defined(_WIN32)
@@ -55,13 +61,18 @@ SEGEDU_EXPORT int segedu_launch(Launch *l) {
   free_regions();
   free(occurrences);
   occurrences = 0;
+#if !defined(_WIN32)
+  pthread_mutex_unlock(&in_use);
+#endif
   return l->fault->problem;
 }
 // Gives back the stacks when Python has no use of the library any more: thousands of mappings are all a process may have.
+// Python may say so from any thread, while another module of the same source, and so the same library, is launched.
 SEGEDU_EXPORT void segedu_release() {
 #if !defined(_WIN32)
-  if (running) return;
+  if (pthread_mutex_trylock(&in_use)) return;
   for (Fiber &fiber : fibers)
     if (fiber.stack) munmap(fiber.stack, GUARD_BYTES + STACK_BYTES), fiber.stack = 0;
+  pthread_mutex_unlock(&in_use);
 #endif
 }

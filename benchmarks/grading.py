@@ -91,6 +91,7 @@ def _hand_in(options: argparse.Namespace, source: Path, folder: Path) -> list[Sy
 def _grade(options: argparse.Namespace, folder: Path) -> dict:
     """Grade the class, once interrupted if asked for; time and memory, and where the time went."""
     interrupted_at, seconds = None, 0.0
+    _same_seeds(folder / "report", options.seed)
     if options.interrupt:
         seconds, interrupted_at = _interrupted(options, folder)
     peak = _Peak()
@@ -120,6 +121,12 @@ def _grade(options: argparse.Namespace, folder: Path) -> dict:
         "graded_before_the_interruption": interrupted_at,
         "results": found,
     }
+
+
+def _same_seeds(report: Path, seed: int) -> None:
+    """The same class meets the same hidden inputs whenever it is graded."""
+    report.mkdir(parents=True, exist_ok=True)
+    (report / "secret.txt").write_text(f"grade-check {seed}", encoding="ascii")
 
 
 def _given(options: argparse.Namespace) -> list[str]:

@@ -142,10 +142,12 @@ class _Command:
             if isinstance(error, NoExerciseError) and not is_named:
                 return
             self.failed += 1
-            self.console.print(Text(str(path), "bold cyan"), Text(str(error), "red"), "", sep="\n")
+            self.console.print(Text(str(path), "bold cyan"), soft_wrap=True)
+            self.console.print(Text(str(error), "red"), "", sep="\n")
         else:
             self.outcomes[path] = outcome
-            self.console.print(Group(Text(str(path), "bold cyan"), *shown(outcome), ""))
+            self.console.print(Text(str(path), "bold cyan"), soft_wrap=True)
+            self.console.print(Group(*shown(outcome), ""))
 
     def close(self, stopped: bool) -> int:
         """Say what is to be said of all; returns the exit code."""

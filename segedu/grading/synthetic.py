@@ -96,17 +96,6 @@ class SyntheticClass:
             student = f"{NAMES[i % len(NAMES)]} {i:03}"
             yield getattr(self, f"_{kind}")(partial(Synthetic, student, str(70_000 + i), str(kind)))
 
-    def with_answers(self, student: str, identifier: str, answers: Mapping[str, str]) -> Synthetic:
-        """A submission with these answers, by question, in the place of the right ones.
-
-        Raises:
-            ValueError: its marks hang on the seed of the hidden checks.
-        """
-        marks = self._marks(answers)
-        if marks is None:
-            raise ValueError(f"the marks of {student} are not the same with every seed")
-        return Synthetic(student, identifier, "wrong", ", ".join(answers), self._content(answers), marks)
-
     # ------------------------------------------------------------------------------------------------ the kinds
 
     def _perfect(self, new: Callable[..., Synthetic]) -> Synthetic:

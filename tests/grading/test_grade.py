@@ -108,8 +108,9 @@ def test_a_fault_of_the_grader_is_no_0_and_is_gone_when_it_is_mended(folder):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent in another way on Windows")
 def test_ctrl_c_loses_no_result_and_leaves_no_process(folder):
-    for student in "abc":
-        put(folder / "class", student, with_answer(perfect(), "half", "import time\ntime.sleep(1)\nhalf = 0.5"))
+    for student, seconds in {"a": 0, "b": 8, "c": 8}.items():
+        slow = with_answer(perfect(), "half", f"import time\ntime.sleep({seconds})\nhalf = 0.5")
+        put(folder / "class", student, slow)
     running = subprocess.Popen(command(folder), env=environment(folder), stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not kept(folder) and time.monotonic() < deadline:

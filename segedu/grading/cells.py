@@ -150,6 +150,11 @@ def without_marks(source: str) -> str:
     return "\n".join(line for line in source.split("\n") if line.strip().removeprefix("//").strip() not in (BEGIN, END))
 
 
+def right_answers(solution: NotebookNode) -> dict[str, str]:
+    """The answers of a solution by question, without marks."""
+    return {question(cell): without_marks(cell.source) for cell in solution.cells if role(cell) == "answer"}
+
+
 def writable_arrays(source: str) -> dict[str, list[bool]]:
     """For each kernel of CUDA C, which of its pointers it may write through: those that are not const.
 

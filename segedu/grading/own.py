@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from segedu.grading import intake, wire
-from segedu.grading.cells import has_to_define, is_cuda, question, role
+from segedu.grading.cells import has_to_define, is_cuda, question, questions, role
 from segedu.grading.graft import Grafted, graft
 from segedu.grading.names import Owner
 from segedu.grading.release import EXERCISES, RELEASED
@@ -56,10 +56,7 @@ class Outcome:
     points: dict[str, float] = field(init=False)  # of the visible checks of each question, by its name
 
     def __post_init__(self) -> None:
-        self.points = {question(cell): 0.0 for cell in self.exercise.cells if role(cell) == "answer"}
-        for cell in self.exercise.cells:
-            if role(cell) == "check":
-                self.points[question(cell)] += cell.metadata["segedu"]["points"]
+        self.points = {name: asked.total for name, asked in questions(self.exercise).items()}
 
     def of(self, name: str) -> list[CheckResult]:
         """The results of a question's checks."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segedu import notebooks
-from segedu.grading.cells import ExerciseError, has_to_define, question, questions, role, stub, without_marks
+from segedu.grading.cells import ExerciseError, has_to_define, question, questions, right_answers, role, stub
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -97,7 +97,7 @@ def untouched(solution: NotebookNode) -> NotebookNode:
 def master(solution: NotebookNode) -> NotebookNode:
     """A perfect submission: the solution without marks and hidden checks."""
     perfect = exercise(solution)
-    answers = {question(cell): without_marks(cell.source) for cell in solution.cells if role(cell) == "answer"}
+    answers = right_answers(solution)
     for cell in perfect.cells:
         if role(cell) == "answer":
             cell.source = answers[question(cell)]

@@ -39,7 +39,8 @@ def write(
     _write(out / "results.json", json.dumps([_record(mark) for mark in marks], indent=1))
     _write(out / "marks.csv", "\ufeff" + tables.marks(marks))  # the mark by which spreadsheets know UTF-8
     _write(out / "gradebook-canvas.csv", tables.canvas(marks))
-    for assignment in sorted({result.assignment for result in found if result.assignment}):
+    assignments = sorted({result.assignment for result in found if result.assignment})
+    for assignment in assignments:
         _write(out / f"gradebook-moodle-{assignment}.csv", tables.moodle(marks, assignment))
     lessons = {name: pages.lesson(solution) for name, solution in present.items()}
     (out / "students").mkdir(exist_ok=True)
@@ -48,7 +49,7 @@ def write(
     for mark in marks:
         lesson = lessons.get(mark.result.assignment, {})
         _write(out / "students" / mark.page, pages.student(mark, overview.statements, lesson))
-    for assignment in sorted({mark.result.assignment for mark in marks if mark.result.assignment}):
+    for assignment in assignments:
         _feedback([mark for mark in marks if mark.result.assignment == assignment], out, assignment)
     _write(out / "index.html", pages.of_class(overview, lessons))
     return overview

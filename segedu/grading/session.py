@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from segedu.grading import results
-from segedu.grading.cells import has_to_define, is_cuda, question, role, without_marks, writable_arrays
+from segedu.grading.cells import has_to_define, is_cuda, question, right_answers, role, writable_arrays
 from segedu.grading.deadline import deadline
 from segedu.grading.graft import Grafted
 from segedu.grading.lane import SECONDS
@@ -59,7 +59,7 @@ class Session:
         self.grafted, self.result, self.secret = grafted, result, secret
         self.allowed = tuple(f"segedu.{name}" for name in master.metadata.get("segedu", {}).get("allowed", ()))
         answers = [cell for cell in master.cells if role(cell) == "answer"]
-        self.solutions = {question(cell): without_marks(cell.source) for cell in answers}
+        self.solutions = right_answers(master)
         self.defines = {question(cell): has_to_define(cell) for cell in answers}
         self.about = {question(cell): cell.metadata["segedu"] for cell in answers}
         self.names: dict[str, object] = {"__name__": "checks"}

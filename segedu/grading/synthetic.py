@@ -6,8 +6,6 @@ it, from running the exercise in this process, without the grader's grafting, sa
 
 from __future__ import annotations
 
-import ast
-import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ import nbformat
 import numpy as np
 
 from segedu.grading import results
-from segedu.grading.cells import is_cuda, question, questions, role, without_marks
+from segedu.grading.cells import is_cuda, names_defined, question, questions, right_answers, role
 from segedu.grading.hostile import ATTACKS, Attack
 from segedu.grading.release import exercise, master
 from segedu.grading.trial import run_all
@@ -83,14 +81,15 @@ class SyntheticClass:
     def __init__(self, solution: NotebookNode, wrong: Sequence[WrongAnswer], seed: int = 0) -> None:
         self.solution, self.wrong = solution, list(wrong)
         self.rng = np.random.default_rng(seed)
-        self.right = {question(c): without_marks(c.source) for c in solution.cells if role(c) == "answer"}
+        self.right = right_answers(solution)
+        self.targets = list(_targets(self.right))
         self.full = {name: about.total for name, about in questions(solution).items()}
         self._known: dict[str, dict[str, float] | None] = {}
         self._attacks: list[Attack] = []
 
     def make(self, number: int, shares: Mapping[str, float] = SHARES) -> Iterator[Synthetic]:
         """Yield `number` submissions; `shares` says how many of each kind, on average."""
-        kinds = [kind for kind in shares if kind != "hostile" or self._targets()]
+        kinds = [kind for kind in shares if kind != "hostile" or self.targets]
         weights = np.array([shares[kind] for kind in kinds])
         for i, kind in enumerate(self.rng.choice(kinds, number, p=weights / weights.sum())):
             student = f"{NAMES[i % len(NAMES)]} {i:03}"
@@ -136,8 +135,7 @@ class SyntheticClass:
             definite = [a for a in ATTACKS if self._is_definite(a) and not (is_open and a.wants_library)]
             self._attacks = [definite[i] for i in self.rng.permutation(len(definite))]
         attack = self._attacks.pop()
-        targets = self._targets()
-        name, function = targets[-1] if attack.harms_itself else self._choice(targets)
+        name, function = self.targets[-1] if attack.harms_itself else self._choice(self.targets)
         answers = {name: attack.source(self.right[name], function)}
         marks = self.full if attack.ends == {results.PASSED} else self._without(name)
         return new(f"{attack.name}, {name}", self._content(answers), marks)
@@ -148,20 +146,11 @@ class SyntheticClass:
     def _is_definite(attack: Attack) -> bool:
         return attack.ends == {results.PASSED} or results.PASSED not in attack.ends
 
-    def _targets(self) -> list[tuple[str, str]]:
-        """The questions whose answer is a function of Python, each with the function's name."""
-        found = []
-        for name, source in self.right.items():
-            if not is_cuda(source):
-                functions = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
-                found += [(name, functions[-1])] if functions else []
-        return found
-
     def _choice(self, options: Sequence) -> object:
         return options[self.rng.integers(len(options))]
 
     def _notebook(self, answers: Mapping[str, str]) -> NotebookNode:
-        notebook = copy.deepcopy(master(self.solution))
+        notebook = master(self.solution)
         for cell in notebook.cells:
             if role(cell) == "answer":
                 cell.source = answers.get(question(cell), cell.source)
@@ -187,3 +176,11 @@ class SyntheticClass:
         for check in run_all(self.solution, {**self.right, **answers}, seed):
             earned[check.question] += check.earned
         return earned
+
+
+def _targets(right: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The questions whose answer is a function of Python, each with the function's name."""
+    for name, source in right.items():
+        functions = [] if is_cuda(source) else [defined for defined, is_called in names_defined(source) if is_called]
+        if functions:
+            yield name, functions[-1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segedu.grading.cells import ExerciseError, question, role, without_marks
+from segedu.grading.cells import ExerciseError, right_answers
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,7 +29,7 @@ def wrong_answers(path: Path, solution: NotebookNode) -> list[WrongAnswer]:
     Raises:
         ExerciseError: an entry names no question, or replaces what its solution does not hold exactly once.
     """
-    right = {question(cell): without_marks(cell.source) for cell in solution.cells if role(cell) == "answer"}
+    right = right_answers(solution)
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["wrong"]:
         name = entry["question"]

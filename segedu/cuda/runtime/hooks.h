@@ -22,15 +22,16 @@ static void delay() {
   state[thread] = DELAYED;
   yield();
 }
+static const u64 FAR = 256;  // bytes; nearer to an array, an index is meant that is too large or too small
 // Far from all arrays, the one that this access went to before says more than the nearest.
 static Region *meant_region(const char *p, u32 site) {
   Region *nearest = nearest_region(p), *before = &regions[region_of_site[site]];
-  return nearest && nearest->space == before->space && distance(p, *nearest) >= 256 ? before : nearest;
+  return nearest && nearest->space == before->space && distance(p, *nearest) >= FAR ? before : nearest;
 }
 static void stray(const char *p, u32 size, int access, u32 site) {
   if (p >= image_low && p < image_high) {
     Region *r = nearest_region(p);  // next to a variable: an index too large; elsewhere: a table or a literal
-    if (!r || (p >= r->base + r->bytes ? p - r->base - r->bytes : r->base - p) >= 256) return;
+    if (!r || distance(p, *r) >= FAR) return;
   }
   memory_fault(OUT_OF_BOUNDS, meant_region(p, site), p, size, access, site);
   give_up();
